@@ -1,0 +1,219 @@
+"""Campaigns, what they say, the batches they are sent in, and every attempt with its answer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from devices.models import App, Device, Segment
+from devices.push.base import Outcome
+
+
+class MoveRefused(Exception):
+    """A campaign cannot go from its status to the wanted one. ``str(error)`` is a sentence for a person."""
+
+
+class Campaign(models.Model):
+    """One message to one audience. What it stores about its state is ``status``; everything else is counted."""
+
+    class Status(models.TextChoices):
+        """Where a campaign stands."""
+
+        DRAFT = "draft", _("Draft")  # being written; only now may content and audience change
+        SCHEDULED = "scheduled", _("Scheduled")  # waits for send_at
+        PREPARING = "preparing", _("Preparing")  # the audience is being frozen into batches
+        SENDING = "sending", _("Sending")  # batches are claimed as they fall due
+        PAUSED = "paused", _("Paused")  # nothing is claimed; paused_because says why
+        FINISHED = "finished", _("Finished")  # no batch is left
+        CANCELLED = "cancelled", _("Cancelled")  # a person stopped it for good
+
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="campaigns")
+    name = models.CharField(max_length=120)
+    status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT, editable=False)
+    paused_because = models.CharField(max_length=300, blank=True, editable=False)
+    # Whom: all devices of the App, or those a segment picks. The rule is frozen when the campaign starts.
+    segment = models.ForeignKey(Segment, null=True, blank=True, on_delete=models.PROTECT, related_name="campaigns")
+    rule = models.JSONField(default=dict, blank=True, editable=False)
+    # When: at once, or at a wall-clock time in a named zone (send_at is that moment in UTC).
+    send_at = models.DateTimeField(null=True, blank=True)
+    time_zone = models.CharField(max_length=64, default="UTC")
+    expires_after = models.DurationField(null=True, blank=True, help_text="Retries end this long after the start.")
+    expires_at = models.DateTimeField(null=True, editable=False)
+    never_twice = models.BooleanField(default=False, help_text="Rather not at all than twice.")
+
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    started_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    audience = models.PositiveIntegerField(default=0, editable=False)  # devices frozen so far
+    cursor = models.BigIntegerField(default=0, editable=False)  # primary key of the last device frozen
+    claimed_at = models.DateTimeField(null=True, editable=False)  # claims go round the campaigns by this
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-id"]
+        permissions: ClassVar[list[tuple[str, str]]] = [("send_campaign", "Can send, pause and cancel campaigns")]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                fields=["status", "claimed_at"],
+                name="campaign_moving",
+                condition=Q(status__in=["scheduled", "preparing", "sending"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def move(self, to: Status, because: str = "", **changes: object) -> None:
+        """Go to status ``to`` in one guarded update, together with ``changes``; raise MoveRefused if not allowed.
+
+        Of two callers at once exactly one succeeds. ``because`` is kept as the reason of a pause.
+        """
+        allowed = [status for status, targets in MOVES.items() if to in targets]
+        changes["paused_because"] = because if to == self.Status.PAUSED else ""
+        moved = Campaign.objects.filter(pk=self.pk, status__in=allowed).update(status=to, **changes)
+        if not moved:
+            self.refresh_from_db(fields=["status"])
+            raise MoveRefused(refusal(self.Status(self.status), to))
+        self.status = to
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+
+Status = Campaign.Status
+MOVES: dict[Campaign.Status, frozenset[Campaign.Status]] = {
+    Status.DRAFT: frozenset({Status.SCHEDULED, Status.PREPARING}),
+    Status.SCHEDULED: frozenset({Status.DRAFT, Status.PREPARING, Status.CANCELLED}),
+    Status.PREPARING: frozenset({Status.SENDING, Status.FINISHED, Status.PAUSED, Status.CANCELLED}),
+    Status.SENDING: frozenset({Status.PAUSED, Status.FINISHED, Status.CANCELLED}),
+    Status.PAUSED: frozenset({Status.PREPARING, Status.SENDING, Status.CANCELLED}),
+    Status.FINISHED: frozenset({Status.SENDING}),  # only by sending again to those it did not reach
+    Status.CANCELLED: frozenset(),
+}
+
+
+def refusal(now: Campaign.Status, to: Campaign.Status) -> str:
+    """Return the sentence that tells a person why a campaign cannot go from ``now`` to ``to``."""
+    if now == to or (to == Status.PREPARING and now == Status.SENDING):
+        return f"Somebody was faster: this campaign is {now.label.lower()} already."
+    wish = {
+        Status.PREPARING: "be sent",
+        Status.SCHEDULED: "be scheduled",
+        Status.PAUSED: "be paused",
+        Status.SENDING: "go on",
+        Status.CANCELLED: "be cancelled",
+        Status.DRAFT: "be edited",
+        Status.FINISHED: "finish",
+    }[to]
+    return f"This campaign is {now.label.lower()}, so it cannot {wish}."
+
+
+class Notification(models.Model):
+    """The content a person wrote: one row per language. ``fields`` is what ``Message.to_fields`` gives."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="notifications")
+    language = models.CharField(max_length=35, blank=True)  # "" is the default
+    message = models.CharField(max_length=20)  # slug of the message: toast, flip_tile, raw, …
+    fields = models.JSONField(default=dict)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["campaign", "language"], name="notification_once"),
+        ]
+
+
+class Batch(models.Model):
+    """A slice of the audience that is sent together, at or after ``due_at``.
+
+    ``ids`` shrinks as a batch is interrupted and settled; ``size`` stays what it was. At any time
+    size = outcomes counted here + deferred + devices still to do.
+    """
+
+    class Status(models.TextChoices):
+        """Who has it."""
+
+        QUEUED = "queued", _("queued")
+        SENDING = "sending", _("sending")
+        DONE = "done", _("done")
+        PARKED = "parked", _("parked")  # killed its sender three times; a person decides
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="batches")
+    attempt = models.PositiveSmallIntegerField(default=1)
+    due_at = models.DateTimeField()
+    ids = models.BinaryField()  # device ids, 8 bytes each, big-endian
+    doubtful = models.BinaryField(default=bytes)  # those of ids that may have got a copy already
+    size = models.PositiveIntegerField()
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    claims = models.PositiveSmallIntegerField(default=0)  # since the last time it made headway
+    claim_token = models.UUIDField(null=True)
+    claimed_by = models.CharField(max_length=100, blank=True)  # host:pid:journal
+    claimed_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    released = models.PositiveIntegerField(default=0)  # how many of ids may have left: written before they do
+
+    accepted = models.PositiveIntegerField(default=0)
+    retry = models.PositiveIntegerField(default=0)
+    dropped = models.PositiveIntegerField(default=0)
+    gone = models.PositiveIntegerField(default=0)
+    rejected = models.PositiveIntegerField(default=0)
+    denied = models.PositiveIntegerField(default=0)
+    unknown = models.PositiveIntegerField(default=0)
+    expired = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    deferred = models.PositiveIntegerField(default=0)  # moved to a later batch without an attempt (device on hold)
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [
+            # The claim: the next due batch. Done batches, nearly all of them, are not in it.
+            models.Index(fields=["due_at", "id"], name="batch_due", condition=Q(status__in=["queued", "sending"])),
+            models.Index(
+                fields=["campaign", "due_at"], name="batch_open", condition=Q(status__in=["queued", "sending"])
+            ),
+        ]
+
+
+class Delivery(models.Model):
+    """One attempt to deliver a campaign to one device, and what came of it. Rows are added, never changed but ``latest``.
+
+    ``copies`` is the most copies of this campaign that may have been taken for this device, this attempt included.
+    """
+
+    pk = models.CompositePrimaryKey("campaign_id", "device_id", "attempt")
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
+    # Without a constraint: history outlives an erased device, and a million checks cost more than they find.
+    device = models.ForeignKey(
+        Device, on_delete=models.DO_NOTHING, related_name="deliveries", db_constraint=False, db_index=False
+    )
+    attempt = models.PositiveSmallIntegerField()
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    outcome = models.CharField(max_length=10, choices=[(word.value, word.value) for word in Outcome])
+    latest = models.BooleanField(default=True)
+    copies = models.PositiveSmallIntegerField(default=0)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    words = models.CharField(max_length=400, blank=True)  # the service's own, "Name: value" joined by "; "
+    message_id = models.UUIDField()
+    milliseconds = models.PositiveIntegerField(default=0)
+    reason = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["device", "-at"], name="delivery_of_device"),
+            models.Index(fields=["campaign", "outcome", "device"], name="delivery_by_outcome", condition=Q(latest=True)),
+        ]
+
+
+class Worker(models.Model):
+    """A sender process that lives, or lived: what the overview shows and the watchdog reads."""
+
+    name = models.CharField(max_length=100, unique=True)  # host:pid
+    role = models.CharField(max_length=10)  # "sender", or "watchdog" for runworker itself
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    doing = models.CharField(max_length=200, blank=True)
+    restarts = models.PositiveIntegerField(default=0)  # watchdog: how often it restarted the cluster
+    note = models.CharField(max_length=300, blank=True)  # watchdog: why it did so last

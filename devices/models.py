@@ -1,0 +1,205 @@
+"""Apps, their credentials and keys, the devices that registered, and saved rules that pick some of them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from devices.push.services import all_services, find
+from devices.secrets import EncryptedJSONField
+
+
+def service_choices() -> list[tuple[str, str]]:
+    """Return (slug, label) of every push service, for forms; a function so that a new service needs no migration."""
+    return [(service.slug, service.label) for service in all_services()]
+
+
+class App(models.Model):
+    """A product whose installations register with us. It owns credentials, keys, devices, segments and campaigns."""
+
+    name = models.CharField(max_length=100, unique=True)
+    slug = models.SlugField(max_length=60, unique=True)
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="The zone that times are shown and entered in.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Credential(models.Model):
+    """What an App shows one push service. The secret is encrypted at rest and never shown again."""
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="credentials")
+    service = models.CharField(max_length=20)
+    secret = EncryptedJSONField()
+    subject = models.CharField(max_length=300, blank=True, help_text="Whom the certificate names.")
+    fingerprint = models.CharField(max_length=100, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    updated_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["app", "service"], name="credential_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.app}: {find(self.service).label}"
+
+
+class ApiKey(models.Model):
+    """A key that a program shows us. Only its hash is stored; ``hint`` is enough to recognise it."""
+
+    class Scope(models.TextChoices):
+        """What the key opens, and nothing else."""
+
+        REGISTER = "register", _("register devices")
+        SEND = "send", _("send campaigns")
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="keys")
+    scope = models.CharField(max_length=10, choices=Scope, default=Scope.REGISTER)
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=12, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint}…)"
+
+
+class Tag(models.Model):
+    """A word an app gives its devices."""
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="tags")
+    name = models.CharField(max_length=60)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["app", "name"], name="tag_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Device(models.Model):
+    """One installation that can be reached at one push service."""
+
+    class Status(models.TextChoices):
+        """Whether the address is still used."""
+
+        ACTIVE = "active", _("active")
+        RETIRED = "retired", _("retired")
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="devices")
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    secret_digest = models.CharField(max_length=64, editable=False)
+    service = models.CharField(max_length=20)
+    address = models.TextField()
+    address_digest = models.CharField(max_length=64, editable=False)
+    installation = models.CharField(max_length=200, blank=True)
+    keys = EncryptedJSONField(null=True)
+    language = models.CharField(max_length=35, blank=True)
+    time_zone = models.CharField(max_length=64, blank=True)
+    os_version = models.CharField(max_length=40, blank=True)
+    os_rank = models.BigIntegerField(null=True, editable=False, help_text="os_version as one sortable number.")
+    app_version = models.CharField(max_length=40, blank=True)
+    app_rank = models.BigIntegerField(null=True, editable=False, help_text="app_version as one sortable number.")
+    model = models.CharField(max_length=100, blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+    tags = models.ManyToManyField(Tag, blank=True, related_name="devices")
+    test = models.BooleanField(default=False, help_text="Offered for test sends.")
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
+    retired_reason = models.CharField(max_length=300, blank=True)
+    retired_at = models.DateTimeField(null=True)
+    # The campaign whose answer showed it. Not a foreign key: devices do not know campaigns.
+    retired_by = models.BigIntegerField(null=True)
+    hold_until = models.DateTimeField(null=True)
+    connection = models.CharField(max_length=40, blank=True, help_text="The service's last word on the connection.")
+    connection_at = models.DateTimeField(null=True)
+    registered_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["app", "address_digest"], name="device_address_once"),
+            models.UniqueConstraint(
+                fields=["app", "installation"], condition=~Q(installation=""), name="device_installation_once"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            # Prepare walks the active devices of an App by primary key; reach is counted by service.
+            models.Index(fields=["app", "status", "id"], name="device_walk"),
+            models.Index(fields=["app", "language"], name="device_language"),
+            models.Index(fields=["app", "os_rank"], name="device_os"),
+        ]
+
+    def __str__(self) -> str:
+        return self.installation or str(self.public_id)
+
+    @property
+    def push_service(self) -> Any:
+        """The service this device is reached by."""
+        return find(self.service)
+
+
+class Segment(models.Model):
+    """A saved rule that picks devices of one App. The shape of ``rule`` is told in devices/segments.py."""
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="segments")
+    name = models.CharField(max_length=100)
+    rule = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["app", "name"], name="segment_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def rank(version: str) -> int | None:
+    """Return a dotted version as one sortable number, 16 bits for each of the first four parts; None if it has none.
+
+    >>> rank("8.0.10492") < rank("8.10") < rank("8.10.1")
+    True
+    """
+    parts = numbers(version)
+    if not parts:
+        return None
+    padded = (*parts[:4], 0, 0, 0, 0)[:4]
+    return (min(padded[0], 0x7FFF) << 48) | (padded[1] << 32) | (padded[2] << 16) | padded[3]
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers a dotted version begins with, each at most 65535: "8.0.10492-x" → (8, 0, 10492)."""
+    found: list[int] = []
+    for part in version.split("."):
+        digits = ""
+        for letter in part:
+            if not ("0" <= letter <= "9"):
+                break
+            digits += letter
+        if not digits:
+            break
+        found.append(min(int(digits[:9]), 0xFFFF))
+        if digits != part:
+            break
+    return tuple(found)

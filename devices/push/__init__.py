@@ -1,0 +1,1 @@
+"""How to reach a device. Pure Python: no Django, no database."""

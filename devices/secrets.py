@@ -1,0 +1,62 @@
+"""Secrets at rest: encrypted JSON columns, and keys of which only a hash is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+class SecretUnreadable(Exception):
+    """A stored secret cannot be decrypted with any of ENCRYPTION_KEYS."""
+
+
+def encrypt(value: object) -> str:
+    """Return ``value`` as JSON, encrypted with the newest of ENCRYPTION_KEYS."""
+    return _fernet(settings.ENCRYPTION_KEYS).encrypt(json.dumps(value).encode()).decode()
+
+
+def decrypt(token: str) -> Any:
+    """Return what ``encrypt`` was given, or raise SecretUnreadable."""
+    try:
+        return json.loads(_fernet(settings.ENCRYPTION_KEYS).decrypt(token.encode()))
+    except (InvalidToken, ValueError) as error:
+        raise SecretUnreadable("The stored secret cannot be read with this installation's keys.") from error
+
+
+def _fernet(keys: Sequence[str]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])
+
+
+class EncryptedJSONField(models.TextField[Any, Any]):
+    """JSON that is readable only with ENCRYPTION_KEYS. The attribute is None when the key is lost (see ``decrypt``)."""
+
+    def from_db_value(self, value: str | None, expression: object, connection: BaseDatabaseWrapper) -> Any:
+        """Decrypt; an unreadable secret becomes None so that one lost key cannot take a page down."""
+        if value is None:
+            return None
+        try:
+            return decrypt(value)
+        except SecretUnreadable:
+            return None
+
+    def get_prep_value(self, value: Any) -> str | None:
+        """Encrypt."""
+        return None if value is None else encrypt(value)
+
+
+def new_key(prefix: str) -> str:
+    """Return a new random key, ``prefix``_ and 160 bits in URL-safe letters."""
+    return f"{prefix}_{secrets.token_urlsafe(20)}"
+
+
+def digest(text: str) -> str:
+    """Return SHA-256 of ``text`` in hexadecimal: how random keys and addresses are stored and looked up."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,18 @@
+"""The project as two Django apps: ours (templates, commands, pages) and the admin with our own site."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+
+
+class PushAdminConfig(AppConfig):
+    """Overview, sign-in, health and the commands that start everything."""
+
+    name = "pushadmin"
+
+
+class SiteConfig(AdminConfig):
+    """django.contrib.admin, with our AdminSite as ``django.contrib.admin.site``."""
+
+    default_site = "pushadmin.site.PushAdminSite"
