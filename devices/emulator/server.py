@@ -1,0 +1,83 @@
+"""Listen on this machine until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import ssl
+
+from devices.emulator.clock import Clock
+from devices.emulator.control import FrontDesk
+from devices.emulator.ledger import Ledger
+from devices.emulator.mpns.service import Mpns
+from devices.emulator.options import Options, Tls
+from devices.emulator.wire import Connection, Outbox
+
+HOST = "127.0.0.1"
+BACKLOG = 1024
+
+
+def run(options: Options) -> None:
+    """Serve until SIGTERM, SIGINT or the end of the lifeline. Prints where it listens.
+
+    Raises OSError when a port is taken or the ledger can no longer be written, ssl.SSLError for unusable certificates.
+    """
+    gc.freeze()  # nothing imported so far will ever be garbage
+    asyncio.run(_serve(options))
+
+
+async def _serve(options: Options) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if options.lifeline is not None:
+        loop.add_reader(options.lifeline, _watch, options.lifeline, stop)
+    ledger = Ledger(options.ledger)
+    desk = FrontDesk(Mpns(options.settings, Clock(), ledger, options.phones))
+    outbox = Outbox(ledger, loop)
+    connections: set[Connection] = set()
+
+    async def listen(port: int, context: ssl.SSLContext | None) -> asyncio.Server:
+        return await loop.create_server(
+            lambda: Connection(desk, outbox, connections), HOST, port, backlog=BACKLOG, ssl=context
+        )
+
+    servers = [await listen(options.port, None)]
+    desk.url = f"http://{HOST}:{_port(servers[0])}"
+    print(f"emulator listening on {desk.url}", flush=True)
+    if options.tls is not None:
+        servers.append(await listen(options.tls.port, _context(options.tls)))
+        desk.secure_url = f"https://{HOST}:{_port(servers[1])}"
+        print(f"emulator listening on {desk.secure_url}", flush=True)
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((stopped, outbox.failure), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    for server in servers:
+        server.close()
+    for connection in list(connections):
+        connection.transport.abort()
+    ledger.close()
+    if outbox.failure.done():
+        outbox.failure.result()
+
+
+def _watch(lifeline: int, stop: asyncio.Event) -> None:
+    if not os.read(lifeline, 1024):
+        asyncio.get_running_loop().remove_reader(lifeline)
+        stop.set()
+
+
+def _port(server: asyncio.Server) -> int:
+    port: int = server.sockets[0].getsockname()[1]
+    return port
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    """Ask for a certificate without insisting: a push without one is to get its 403, not a broken handshake."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tls.authority))
+    context.load_cert_chain(tls.certificate, tls.key)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context

@@ -1,0 +1,230 @@
+"""HTTP/1.1 on raw asyncio: one Connection per socket, many requests on each, answers in order.
+
+Answers of one turn of the event loop leave together, after the ledger has taken their lines in one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from typing import Protocol, cast
+
+import httptools
+
+from devices.emulator.exchange import Early, Reply, Request, plain
+from devices.emulator.ledger import Ledger
+
+KEPT = 64 * 1024  # bytes of a body that are kept; the rest is only counted
+MOST_HEADERS = 100
+MOST_WAITING = 64  # pipelined requests on one connection before it is no longer read
+LINGER_NOTHING = struct.pack("ii", 1, 0)  # SO_LINGER with zero seconds: close() sends RST
+
+
+class Desk(Protocol):
+    """Whoever answers requests."""
+
+    def early(self, target: bytes) -> Early | None:
+        """Say what happens before the body of a request for ``target`` is read, if anything."""
+
+    def answer(self, request: Request) -> Reply:
+        """Decide about one request."""
+
+
+class Outbox:
+    """Gathers the answers of one turn of the event loop and sends them once the ledger is written."""
+
+    def __init__(self, ledger: Ledger, loop: asyncio.AbstractEventLoop) -> None:
+        self._ledger = ledger
+        self._loop = loop
+        self._answers: list[tuple[Connection, Reply]] = []
+        self._called = False
+        self.failure: asyncio.Future[None] = loop.create_future()
+
+    def call(self) -> None:
+        """Have ``_flush`` run at the end of this turn, before anything that is scheduled from now on."""
+        if not self._called:
+            self._called = True
+            self._loop.call_soon(self._flush)
+
+    def put(self, connection: Connection, reply: Reply) -> None:
+        """Send ``reply`` at the end of this turn."""
+        self._answers.append((connection, reply))
+        self.call()
+
+    def _flush(self) -> None:
+        self._called = False
+        answers, self._answers = self._answers, []
+        try:
+            self._ledger.write()
+        except OSError as error:  # an answer without its line would make the ledger a liar: stop instead
+            if not self.failure.done():
+                self.failure.set_exception(error)
+            return
+        for connection, reply in answers:
+            transport = connection.transport
+            if not transport.is_closing():
+                transport.write(reply.answer)
+                if reply.close:
+                    transport.close()
+
+
+class Connection(asyncio.Protocol):
+    """One socket. httptools calls the ``on_`` methods, asyncio the others; ``Line`` is what behaviours see of it."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, desk: Desk, outbox: Outbox, open_ones: set[Connection]) -> None:
+        self._desk = desk
+        self._outbox = outbox
+        self._open_ones = open_ones
+        self._parser = httptools.HttpRequestParser(self)
+        self._request = Request(b"", b"")
+        self._parts: list[bytes] = []
+        self._early: Early | None = None
+        self._waiting: deque[tuple[Request, float, bool]] = deque()
+        self._busy = False  # an answer is late or being played: what follows has to wait its turn
+        self._task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._secure = False
+        self._certificate_name = ""
+
+    # asyncio calls these
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._writable.set()
+        self._open_ones.add(self)
+        self._secure = transport.get_extra_info("ssl_object") is not None
+        certificate = transport.get_extra_info("peercert") or {}
+        for part in certificate.get("subject", ()):
+            self._certificate_name = dict(part).get("commonName", self._certificate_name)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.close()
+        except httptools.HttpParserError:
+            self._outbox.put(self, Reply(plain(400), close=True))
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._open_ones.discard(self)
+        self._waiting.clear()
+        self._writable.set()
+        if self._task is not None:
+            self._task.cancel()
+
+    # httptools calls these
+
+    def on_message_begin(self) -> None:
+        self._request = Request(b"", b"", secure=self._secure, certificate_name=self._certificate_name)
+        self._parts = []
+
+    def on_url(self, url: bytes) -> None:
+        self._request.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        headers = self._request.headers
+        if len(headers) < MOST_HEADERS:
+            headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        self._early = self._desk.early(self._request.target)
+        if self._early is not None and self._early.reset:
+            self.reset()
+        elif b"expect" in self._request.headers and not self._busy:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        request = self._request
+        if request.size < KEPT:
+            self._parts.append(body)
+        request.size += len(body)
+
+    def on_message_complete(self) -> None:
+        if self.transport.is_closing():
+            return
+        request = self._request
+        request.method = self._parser.get_method()
+        request.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        seconds = self._early.seconds if self._early else 0.0
+        keep_alive = self._parser.should_keep_alive()
+        if not self._busy and not seconds:
+            self._serve(request, keep_alive)
+            return
+        self._waiting.append((request, seconds, keep_alive))
+        if len(self._waiting) >= MOST_WAITING:
+            self.transport.pause_reading()
+        if not self._busy:
+            self._next()
+
+    # answering, one request at a time
+
+    def _serve(self, request: Request, keep_alive: bool) -> None:
+        reply = self._desk.answer(request)
+        reply.close = reply.close or not keep_alive
+        if reply.play is None and not reply.seconds:
+            self._outbox.put(self, reply)
+            return
+        self._outbox.call()  # the ledger is written before the task below gets its first turn
+        self._busy = True
+        self._task = asyncio.create_task(self._play(reply))
+
+    async def _play(self, reply: Reply) -> None:
+        if reply.seconds:
+            await asyncio.sleep(reply.seconds)
+        if reply.play is not None:
+            await reply.play(self, reply.answer)
+        else:
+            self._outbox.put(self, reply)
+        self._task = None
+        self._next()
+
+    def _next(self) -> None:
+        """Serve what waited, until one of them keeps the line busy."""
+        self._busy = False
+        while self._waiting and not self._busy and not self.transport.is_closing():
+            request, seconds, keep_alive = self._waiting.popleft()
+            if seconds:
+                self._busy = True
+                self._task = asyncio.create_task(self._serve_later(request, seconds, keep_alive))
+            else:
+                self._serve(request, keep_alive)
+        if not self._waiting and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    async def _serve_later(self, request: Request, seconds: float, keep_alive: bool) -> None:
+        await asyncio.sleep(seconds)
+        self._task = None
+        self._busy = False
+        self._serve(request, keep_alive)
+        if not self._busy:
+            self._next()
+
+    # what behaviours may do (exchange.Line)
+
+    async def write(self, octets: bytes) -> None:
+        """Send bytes, waiting while the peer does not read."""
+        await self._writable.wait()
+        if self.transport.is_closing():
+            raise asyncio.CancelledError
+        self.transport.write(octets)
+
+    def close(self) -> None:
+        """Close in an orderly way (FIN) once everything written is out."""
+        self.transport.close()
+
+    def reset(self) -> None:
+        """Close with a TCP RST."""
+        peer = self.transport.get_extra_info("socket")
+        if peer is not None:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOTHING)
+        self.transport.abort()

@@ -1,0 +1,80 @@
+"""The emulator as a process of its own, for tests that push for real."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+ROOT = Path(__file__).resolve().parent.parent
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+
+
+class EmulatorProcess:
+    """An emulator on a free port, with a ledger. It ends with ``stop``, or when this process does.
+
+    Use it as a context manager. ``flags`` are those of ``python -m devices.emulator``.
+    """
+
+    def __init__(self, *flags: str, ledger: Path | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="emulator-")
+        self.ledger_file = ledger or Path(self._folder.name) / "ledger.jsonl"
+        ours, self._lifeline = os.pipe()  # our end closes when we die, however we die
+        command = [sys.executable, "-m", "devices.emulator", "--port", "0", "--ledger", str(self.ledger_file)]
+        self.process = subprocess.Popen(
+            [*command, "--lifeline-fd", str(ours), *flags], cwd=ROOT, stdout=subprocess.PIPE, text=True, pass_fds=(ours,)
+        )
+        os.close(ours)
+        self.url = self._announced()
+        self.secure_url = self._announced() if any(flag.startswith("--tls-port") for flag in flags) else ""
+
+    def _announced(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line.startswith("emulator listening on "):
+            self.stop()
+            raise RuntimeError(f"the emulator did not start: {line!r}")
+        return line.split()[-1]
+
+    def uri(self, channel_id: str) -> str:
+        """Return the channel URI with this id; what stands before its dot names the behaviour: "expired.dev-8"."""
+        return f"{self.url}/throttledthirdparty/01.00/{channel_id}"
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Return every line of the ledger, oldest first."""
+        return [json.loads(line) for line in self.ledger_file.read_text().splitlines()]
+
+    def control(self, path: str, wishes: dict[str, Any] | None = None) -> Any:
+        """Ask the control API: GET without ``wishes``, POST with them. ``path`` is "state", "phones?since=0", "clock" …
+
+        Raises urllib.error.HTTPError when the emulator refuses.
+        """
+        body = None if wishes is None else json.dumps(wishes).encode()
+        request = urllib.request.Request(  # noqa: S310 -- always our own http address
+            f"{self.url}/emulator/{path}", body, {"Content-Type": "application/json"}
+        )
+        with _opener.open(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def stop(self) -> None:
+        """End the process and remove its folder. Safe to call again."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+            self.process.terminate()
+            self.process.wait(timeout=10)
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+            self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
