@@ -19,6 +19,7 @@ FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/style.css": ("style.css", "text/css; charset=utf-8"),
     "/script.js": ("script.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 SAFE = (
     (
@@ -79,6 +80,8 @@ class FrontDesk:
         if path == "/emulator/phones":
             since = parse_qs(query).get("since", ["0"])[0]
             return _json(200, self.mpns.wall.shown(int(since) if since.isdecimal() and len(since) < 16 else 0))
+        if path == "/emulator/behaviours":
+            return _json(200, [{"name": row.name, "means": row.means} for row in behaviours.BEHAVIOURS])
         return _json(404, {"error": "no such thing"})
 
     def _state(self) -> dict[str, object]:

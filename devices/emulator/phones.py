@@ -88,6 +88,7 @@ class Wall:
 
     def __init__(self, most: int) -> None:
         self.most = most
+        self.epoch = time.monotonic_ns()  # tells one wall from the one after a reset
         self.change = 0
         self._phones: OrderedDict[str, Phone] = OrderedDict()  # the quietest first
         self._later: list[tuple[float, int, str, str, str, Content]] = []
@@ -128,4 +129,10 @@ class Wall:
     def shown(self, since: int) -> dict[str, object]:
         """Return the phones that changed after change number ``since``, and the number to ask with next."""
         phones = [phone.shown() for phone in self._phones.values() if phone.changed > since]
-        return {"seq": self.change, "held_back": len(self._later), "places": self.most, "phones": phones}
+        return {
+            "epoch": self.epoch,
+            "seq": self.change,
+            "places": self.most,
+            "held_back": len(self._later),
+            "phones": phones,
+        }
