@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.conf import settings
@@ -51,6 +54,7 @@ class Campaign(models.Model):
     started_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
     audience = models.PositiveIntegerField(default=0, editable=False)  # devices frozen so far
+    frozen_at = models.DateTimeField(null=True, editable=False)  # when the last device of the audience was frozen
     cursor = models.BigIntegerField(default=0, editable=False)  # primary key of the last device frozen
     claimed_at = models.DateTimeField(null=True, editable=False)  # claims go round the campaigns by this
 
@@ -217,3 +221,19 @@ class Worker(models.Model):
     doing = models.CharField(max_length=200, blank=True)
     restarts = models.PositiveIntegerField(default=0)  # watchdog: how often it restarted the cluster
     note = models.CharField(max_length=300, blank=True)  # watchdog: why it did so last
+
+
+def pack(ids: Iterable[int]) -> bytes:
+    """Return device ids as Batch.ids stores them: 8 bytes each, big-endian."""
+    packed = array("q", ids)
+    if sys.byteorder == "little":
+        packed.byteswap()
+    return packed.tobytes()
+
+
+def unpack(blob: bytes | memoryview) -> list[int]:
+    """Return the device ids that ``pack`` was given."""
+    unpacked = array("q", bytes(blob))
+    if sys.byteorder == "little":
+        unpacked.byteswap()
+    return unpacked.tolist()

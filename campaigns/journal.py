@@ -1,0 +1,190 @@
+"""The sender's own small file beside the database: what was claimed, what left, what was answered.
+
+A sender writes ``C`` before it claims a batch, ``S`` before a push leaves and ``D`` after its answer, by plain
+``write(2)``: the lines survive ``kill -9`` of the sender and a crash of the database (not a power cut, which the lease
+covers). The file is held by ``flock``; a lock that can be taken proves that its owner is dead, and whoever takes it
+adopts the file and settles its batches (campaigns/settling.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from devices.push.base import Outcome, Verdict
+
+logger = logging.getLogger(__name__)
+HOST = socket.gethostname()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One push and its verdict, as the sender hands it to the record and as the journal keeps it."""
+
+    device: int
+    verdict: Verdict
+    http_status: int
+    milliseconds: int
+    at: datetime
+    unreached: bool = False
+
+    def line(self) -> str:
+        """Return the journal's ``D`` line."""
+        verdict = self.verdict
+        rest = [
+            verdict.outcome.value,
+            verdict.reason,
+            verdict.words,
+            verdict.ambiguous,
+            verdict.retry_after.total_seconds() if verdict.retry_after else None,
+            verdict.hold.total_seconds() if verdict.hold else None,
+            verdict.connection,
+            self.http_status,
+            self.milliseconds,
+            self.at.timestamp(),
+            self.unreached,
+        ]
+        return f"D {self.device} {json.dumps(rest)}\n"
+
+    @classmethod
+    def from_line(cls, device: int, rest: str) -> Answered:
+        """Return what ``line`` wrote."""
+        outcome, reason, words, ambiguous, retry_after, hold, connection, status, ms, at, unreached = json.loads(rest)
+        verdict = Verdict(
+            outcome=Outcome(outcome),
+            reason=reason,
+            words=tuple((name, value) for name, value in words),
+            ambiguous=ambiguous,
+            retry_after=timedelta(seconds=retry_after) if retry_after is not None else None,
+            hold=timedelta(seconds=hold) if hold is not None else None,
+            connection=connection,
+        )
+        return cls(device, verdict, status, ms, datetime.fromtimestamp(at, UTC), unreached)
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What a journal tells about one claim."""
+
+    batch: int
+    token: uuid.UUID
+    sent: set[int] = field(default_factory=set)
+    answered: dict[int, Answered] = field(default_factory=dict)
+
+    @property
+    def doubtful(self) -> set[int]:
+        """Devices whose push may have left without an answer that we know."""
+        return self.sent - self.answered.keys()
+
+
+class Journal:
+    """The journal of one live sender. Not for two threads."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.name = f"{HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.path = folder / f"{self.name}.log"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        # Under another name until the lock is held: a file that is seen is a file that is locked.
+        fresh = folder / f".{self.name}"
+        self._file = os.open(fresh, flags, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        fresh.rename(self.path)
+        self._broken = False
+
+    def claim(self, batch: int, token: uuid.UUID) -> None:
+        """Note that this sender is about to claim ``batch`` under ``token``."""
+        self._write(f"C {batch} {token.hex}\n")
+
+    def sending(self, devices: Iterable[int]) -> None:
+        """Note that pushes to ``devices`` are about to leave."""
+        self._write("".join([f"S {device}\n" for device in devices]))
+
+    def answered(self, answers: Iterable[Answered]) -> None:
+        """Note what came back."""
+        self._write("".join([answer.line() for answer in answers]))
+
+    def clear(self) -> None:
+        """Forget everything: no claim of this sender is open."""
+        os.ftruncate(self._file, 0)
+
+    def close(self) -> None:
+        """Give up the file; nothing in it is open."""
+        with suppress(FileNotFoundError):
+            self.path.unlink()
+        os.close(self._file)
+
+    def abandon(self) -> None:
+        """Leave the file to whoever comes next: what it tells is not in the database."""
+        os.close(self._file)
+
+    def _write(self, text: str) -> None:
+        if not text:
+            return
+        try:
+            os.write(self._file, text.encode())
+        except OSError as error:
+            # A full disk. The lease and ``released`` still bound the damage; sending goes on, once complained.
+            if not self._broken:
+                self._broken = True
+                logger.warning("The journal cannot be written (%s). Sending goes on with the lease alone.", error)
+
+
+def read(path: Path) -> list[Claimed]:
+    """Return the claims a journal tells of, oldest first. A torn last line is what a crash leaves: it is ignored."""
+    claims: list[Claimed] = []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for line in text[: text.rfind("\n") + 1].splitlines():
+        kind, _, rest = line.partition(" ")
+        with suppress(ValueError):  # torn by a full disk: what it would have said stays doubtful
+            if kind == "C":
+                batch, token = rest.split()
+                claims.append(Claimed(int(batch), uuid.UUID(token)))
+            elif claims and kind == "S":
+                claims[-1].sent.add(int(rest))
+            elif claims and kind == "D":
+                device, _, verdict = rest.partition(" ")
+                claims[-1].answered[int(device)] = Answered.from_line(int(device), verdict)
+    return claims
+
+
+def adopt(folder: Path) -> Iterator[tuple[Path, list[Claimed]]]:
+    """Yield the journals of dead senders, each locked while the caller settles it and removed afterwards."""
+    for path in sorted(folder.glob(f"{HOST}-*.log")):
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists():
+                yield path, read(path)
+                path.unlink(missing_ok=True)
+        except BlockingIOError:
+            continue  # its owner lives
+        finally:
+            os.close(file)
+
+
+def owner_lives(folder: Path, name: str) -> bool:
+    """Return whether the journal called ``name`` is on this machine and held by a live sender."""
+    try:
+        file = os.open(folder / f"{name}.log", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False

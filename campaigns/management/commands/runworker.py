@@ -1,0 +1,119 @@
+"""manage.py runworker: the jobs, and the watchdog that restarts them when due work does not move."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+
+from campaigns import lifeline, stats, tasks
+
+logger = logging.getLogger(__name__)
+
+BEAT = 2.0  # seconds between two looks
+STUCK = 30.0  # seconds that work may be due without a single outcome being recorded
+LAST_WORD = 22.0  # seconds from "stop" to SIGKILL for the whole group
+
+
+class Cluster:
+    """One django-q2 cluster in a process group of its own, on a lifeline of its own."""
+
+    def __init__(self) -> None:
+        reading, self._lifeline = os.pipe()
+        os.set_inheritable(reading, True)
+        self.process = subprocess.Popen(
+            [sys.executable, sys.argv[0], "qcluster"],
+            env={**os.environ, lifeline.VARIABLE: str(reading)},
+            pass_fds=[reading],
+            start_new_session=True,
+        )
+        os.close(reading)
+
+    @property
+    def lives(self) -> bool:
+        """Whether the cluster's main process is still there."""
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """Stop claiming, let what is on the wire come home, and leave nothing behind. At most LAST_WORD seconds."""
+        self._cut()
+        self._signal(signal.SIGTERM, main_only=True)
+        until = time.monotonic() + LAST_WORD
+        while time.monotonic() < until and self._group_lives():
+            time.sleep(0.1)
+            self.process.poll()
+        self.kill()
+
+    def kill(self) -> None:
+        """End the whole group at once."""
+        self._cut()
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
+    def _cut(self) -> None:
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+    def _signal(self, number: int, main_only: bool = False) -> None:
+        try:
+            if main_only:
+                os.kill(self.process.pid, number)
+            else:
+                os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def _group_lives(self) -> bool:
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+class Command(BaseCommand):
+    """Run the background jobs until SIGTERM or Ctrl-C."""
+
+    help = "Run the senders and restart them as a whole when due work does not move."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Start the cluster, watch it, stop it."""
+        self.stopping = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._told_to_stop)
+        restarts, note = 0, ""
+        cluster = Cluster()
+        moved = time.monotonic()
+        while not (self.stopping or lifeline.wait(BEAT)):
+            trouble = "" if cluster.lives else "The cluster had ended."
+            try:
+                tasks.note_worker("watchdog", doing="watching", restarts=restarts, note=note)
+                tasks.tick()
+                if stats.moving():
+                    moved = time.monotonic()
+                elif time.monotonic() - moved > STUCK:
+                    trouble = f"Work was due for {STUCK:.0f} s and nothing moved."
+            except DatabaseError as error:
+                logger.warning("The database does not answer: %s", error)
+                connection.close()
+                moved = time.monotonic()
+            if trouble:
+                logger.error("Restarting the workers: %s", trouble)
+                cluster.kill()
+                cluster, moved = Cluster(), time.monotonic()
+                restarts, note = restarts + 1, trouble
+        cluster.stop()
+        self.stdout.write("The workers have stopped.")
+
+    def _told_to_stop(self, number: int, frame: object) -> None:
+        self.stopping = True
+
+

@@ -1,0 +1,280 @@
+"""One window of answers into the database: fenced, in one transaction, all or nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from campaigns.journal import Answered
+from campaigns.models import Batch, Campaign, Delivery, pack
+from campaigns.retry import Decision, decide
+from devices.models import Device
+from devices.push.base import Outcome
+
+LEASE = timedelta(seconds=20)
+NAMESPACE = uuid.UUID("6f0c2a5e-63a5-5d0e-8f4a-6f3f3c1f5b11")
+COUNTERS = {outcome: outcome.value for outcome in Outcome}
+
+
+class Fenced(Exception):
+    """The claim is somebody else's by now: write nothing, stop."""
+
+
+def message_id(campaign: int, device: int) -> uuid.UUID:
+    """Return the id that every copy of this campaign for this device carries."""
+    return uuid.uuid5(NAMESPACE, f"{campaign}:{device}")
+
+
+@dataclass(slots=True)
+class Claim:
+    """A batch in the hands of one sender. ``pending`` are the ids without an outcome, in the order of sending."""
+
+    batch: int
+    token: uuid.UUID
+    campaign: int
+    app: int
+    attempt: int
+    claims: int
+    pending: list[int]
+    doubtful: set[int]
+    never_twice: bool
+    expires_at: datetime | None
+    # (attempt, moment) → the later batch this claim already made for it
+    later: dict[tuple[int, datetime], Later] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A batch for devices that need another moment."""
+
+    ids: list[int]
+    doubtful: list[int]
+    batch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one transaction writes. ``deferred`` are devices on hold with the moment they are free again."""
+
+    answers: Sequence[Answered]
+    deferred: Sequence[tuple[int, datetime]] = ()
+    released: int = 0
+    doubtful: frozenset[int] = frozenset()  # learnt at settling: may have got a copy, and no answer is known
+
+
+def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = False, orderly: bool = True) -> None:
+    """Write a window and what follows from it; raise Fenced when the claim is lost.
+
+    With ``give_back`` the claim ends: a batch with nothing pending is done, any other is queued again.
+    ``orderly`` says that the sender gave it back by itself, so that its claim does not count against the batch.
+    The lists of ``claim`` are changed only when the transaction has been committed.
+    """
+    decided = [(answer, _decide(claim, answer, now)) for answer in window.answers]
+    leaving = {answer.device for answer in window.answers} | {device for device, _ in window.deferred}
+    left = [device for device in claim.pending if device not in leaving]
+    later = dict(claim.later)
+    doubtful = (claim.doubtful | window.doubtful) - leaving
+    counts = Counter(COUNTERS[decision.outcome] for _, decision in decided)
+    with transaction.atomic():
+        _fence(claim, window, counts, now, _ending(claim, left, doubtful, orderly) if give_back else {})
+        _insert([_row(claim, answer, decision) for answer, decision in decided])
+        if claim.attempt > 1:
+            Delivery.objects.filter(
+                campaign=claim.campaign,
+                device__in=[answer.device for answer, _ in decided],
+                attempt__lt=claim.attempt,
+                latest=True,
+            ).update(latest=False)
+        _mark_devices(claim, decided, now)
+        _queue_later(claim, decided, window.deferred, later)
+    claim.pending, claim.doubtful, claim.later = left, doubtful, later
+
+
+def absorb(claim: Claim, window: Window) -> None:
+    """Bring ``claim`` up to date with a window that is known to have been committed."""
+    leaving = {answer.device for answer in window.answers} | {device for device, _ in window.deferred}
+    claim.pending = [device for device in claim.pending if device not in leaving]
+    claim.doubtful -= leaving
+    claim.later = {}
+
+
+def _decide(claim: Claim, answer: Answered, now: datetime) -> Decision:
+    return decide(
+        answer.verdict,
+        attempt=claim.attempt,
+        copies=1 if answer.device in claim.doubtful else 0,
+        never_twice=claim.never_twice,
+        now=now,
+        expires_at=claim.expires_at,
+        unreached=answer.unreached,
+        spread=(claim.batch * 37 % 100) / 100,
+    )
+
+
+def _ending(claim: Claim, left: list[int], doubtful: set[int], orderly: bool) -> dict[str, Any]:
+    """Return the columns of a batch whose claim ends."""
+    columns: dict[str, Any] = {"claim_token": None, "lease_until": None, "claimed_by": "", "released": 0}
+    if not left:
+        return columns | {"status": Batch.Status.DONE, "ids": b"", "doubtful": b""}
+    if orderly:
+        columns["claims"] = F("claims") - 1
+    # The doubtful go first: the sooner they are settled, the shorter anybody has to wonder.
+    order = sorted(left, key=lambda device: device not in doubtful)
+    return columns | {
+        "status": Batch.Status.QUEUED,
+        "ids": pack(order),
+        "doubtful": pack(device for device in order if device in doubtful),
+    }
+
+
+def _fence(claim: Claim, window: Window, counts: Counter[str], now: datetime, ending: dict[str, Any]) -> None:
+    columns: dict[str, Any] = {name: F(name) + count for name, count in counts.items()}
+    if window.deferred:
+        columns["deferred"] = F("deferred") + len(window.deferred)
+    columns |= ending or {"released": window.released, "lease_until": now + LEASE}
+    mine = Batch.objects.filter(pk=claim.batch, claim_token=claim.token, status=Batch.Status.SENDING)
+    if not mine.update(**columns):
+        raise Fenced(f"batch {claim.batch} was claimed by somebody else")
+
+
+COLUMNS = (
+    "campaign_id",
+    "device_id",
+    "attempt",
+    "batch_id",
+    "outcome",
+    "latest",
+    "copies",
+    "http_status",
+    "words",
+    "message_id",
+    "milliseconds",
+    "reason",
+    "at",
+)
+Row = tuple[Any, ...]
+
+
+def _row(claim: Claim, answer: Answered, decision: Decision) -> Row:
+    return (
+        claim.campaign,
+        answer.device,
+        claim.attempt,
+        claim.batch,
+        decision.outcome.value,
+        True,
+        decision.copies,
+        answer.http_status or None,
+        "; ".join([f"{name}: {value}" for name, value in answer.verdict.words])[:400].replace("\0", ""),
+        message_id(claim.campaign, answer.device),
+        answer.milliseconds,
+        answer.verdict.reason[:300].replace("\0", ""),
+        answer.at,
+    )
+
+
+def _insert(rows: Sequence[Row]) -> None:
+    """Add deliveries: COPY on PostgreSQL, executemany on SQLite (measured: docs/decisions.md)."""
+    if not rows:
+        return
+    table, columns = Delivery._meta.db_table, ", ".join(COLUMNS)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
+        marks = ", ".join(["%s"] * len(COLUMNS))
+        cursor.executemany(
+            f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608 (names are constants)
+            [(*row[:9], row[9].hex, *row[10:12], connection.ops.adapt_datetimefield_value(row[12])) for row in rows],
+        )
+
+
+def _mark_devices(claim: Claim, decided: Iterable[tuple[Answered, Decision]], now: datetime) -> None:
+    """Note on the devices what their answers showed, in one update per kind of news and in the order of ids."""
+    news: dict[tuple[tuple[str, Any], ...], list[int]] = defaultdict(list)
+    for answer, decision in decided:
+        changes: dict[str, Any] = {}
+        verdict = answer.verdict
+        if decision.outcome is Outcome.ACCEPTED:
+            changes |= {"accepted_at": now}
+        if verdict.connection:
+            changes |= {"connection": verdict.connection[:40], "connection_at": now}
+        if verdict.hold:
+            changes |= {"hold_until": now + verdict.hold}
+        if decision.outcome is Outcome.GONE:
+            changes |= {
+                "status": Device.Status.RETIRED,
+                "retired_reason": verdict.reason[:300],
+                "retired_at": now,
+                "retired_by": claim.campaign,
+            }
+        if changes:
+            news[tuple(changes.items())].append(answer.device)
+    for columns, ids in news.items():
+        Device.objects.filter(pk__in=sorted(ids)).update(**dict(columns))
+
+
+def _queue_later(
+    claim: Claim,
+    decided: Iterable[tuple[Answered, Decision]],
+    deferred: Iterable[tuple[int, datetime]],
+    later: dict[tuple[int, datetime], Later],
+) -> None:
+    """Put everybody who needs another moment into a later batch; the ones of one claim share theirs."""
+    fresh: dict[tuple[int, datetime], Later] = {}
+
+    def put(device: int, attempt: int, moment: datetime, doubtful: bool) -> None:
+        group = fresh.setdefault((attempt, _rounded(moment)), Later([], []))
+        group.ids.append(device)
+        if doubtful:
+            group.doubtful.append(device)
+
+    for answer, decision in decided:
+        if decision.again_at:
+            put(answer.device, claim.attempt + 1, decision.again_at, decision.copies > 0)
+    for device, moment in deferred:
+        put(device, claim.attempt, moment, device in claim.doubtful)
+    for key, group in sorted(fresh.items()):
+        later[key] = _append(later.get(key), group) or _create(claim.campaign, *key, group)
+
+
+def _append(earlier: Later | None, fresh: Later) -> Later | None:
+    """Add to a batch this claim made before; None when there is none or a sender has it already."""
+    if earlier is None:
+        return None
+    both = Later(earlier.ids + fresh.ids, earlier.doubtful + fresh.doubtful, earlier.batch)
+    untouched = Batch.objects.filter(pk=both.batch, status=Batch.Status.QUEUED, claims=0)
+    written = untouched.update(ids=pack(both.ids), doubtful=pack(both.doubtful), size=len(both.ids))
+    return both if written else None
+
+
+def _create(campaign: int, attempt: int, moment: datetime, group: Later) -> Later:
+    batch = Batch.objects.create(
+        campaign_id=campaign,
+        attempt=attempt,
+        due_at=moment,
+        ids=pack(group.ids),
+        doubtful=pack(group.doubtful),
+        size=len(group.ids),
+    )
+    return Later(group.ids, group.doubtful, batch.pk)
+
+
+def _rounded(moment: datetime) -> datetime:
+    """Round up to ten seconds, so that repetitions gather in few batches."""
+    seconds = moment.second % 10 + moment.microsecond / 1e6
+    return moment + timedelta(seconds=(10 - seconds) % 10)
+
+
+def campaign_status(campaign: int) -> str:
+    """Return the status as it is now in the database."""
+    return str(Campaign.objects.values_list("status", flat=True).get(pk=campaign))

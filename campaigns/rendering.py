@@ -1,0 +1,84 @@
+"""From the content a person wrote to the bytes for one device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from campaigns.models import Notification
+from devices.models import Credential
+from devices.push.base import Payload, PushService, Request, Target
+from devices.push.message import Message
+from devices.push.services import find
+
+
+class Unrenderable(Exception):
+    """This device cannot be shown this campaign. ``str(error)`` is a sentence for the history."""
+
+
+def message_of(notification: Notification) -> Message:
+    """Return the message a notification stores; raises MessageInvalid when it is no longer valid."""
+    return Message.from_fields(notification.message, notification.fields)
+
+
+@dataclass(slots=True)
+class Renderer:
+    """Renders one campaign. Bytes are built once per content and class of devices, not once per device."""
+
+    app: int
+    notifications: dict[str, Notification]
+    _payloads: dict[tuple[str, str, str], Payload] = field(default_factory=dict)
+    _variants: dict[tuple[str, int | None], str] = field(default_factory=dict)
+    _credentials: dict[str, object | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, campaign: int, app: int) -> Renderer:
+        """Read the campaign's content."""
+        rows = Notification.objects.filter(campaign=campaign)
+        return cls(app, {row.language: row for row in rows})
+
+    def request(
+        self, service: str, address: str, os_rank: int | None, language: str, message_id: str
+    ) -> tuple[PushService, Request]:
+        """Return the request for one device and the service that will read its answer; raise Unrenderable."""
+        push_service = find(service)
+        target = Target(address, os_numbers(os_rank))
+        variant = self._variants.get((service, os_rank))
+        if variant is None:
+            variant = self._variants[service, os_rank] = push_service.variant(target)
+        chosen = self._language(language)
+        payload = self._payloads.get((service, variant, chosen))
+        if payload is None:
+            payload = self._encode(push_service, variant, chosen)
+            self._payloads[service, variant, chosen] = payload
+        return push_service, push_service.build(target, payload, message_id, self._credential(push_service))
+
+    def _language(self, wanted: str) -> str:
+        """Return the best language there is: the same, the same without region, the default."""
+        for language in (wanted, wanted.partition("-")[0], ""):
+            if language in self.notifications:
+                return language
+        raise Unrenderable("There is no text for this device's language and no default.")
+
+    def _encode(self, service: PushService, variant: str, language: str) -> Payload:
+        message = message_of(self.notifications[language])
+        if message.slug not in service.kinds:
+            raise Unrenderable(f"{service.label} cannot carry this kind of message.")
+        payload = service.encode(message, variant)
+        if len(payload.body) > service.payload_limit:
+            raise Unrenderable(f"The message has {len(payload.body)} bytes; {service.label} takes at most {service.payload_limit}.")
+        return payload
+
+    def _credential(self, service: PushService) -> object | None:
+        if service.credentials is None:
+            return None
+        if service.slug not in self._credentials:
+            row = Credential.objects.filter(app=self.app, service=service.slug).first()
+            self._credentials[service.slug] = service.credentials(**row.secret) if row and row.secret else None
+        return self._credentials[service.slug]
+
+
+def os_numbers(rank: int | None) -> tuple[int, ...]:
+    """Return the version numbers that devices.models.rank packed into one."""
+    if rank is None:
+        return ()
+    return (rank >> 48, rank >> 32 & 0xFFFF, rank >> 16 & 0xFFFF, rank & 0xFFFF)

@@ -1,0 +1,143 @@
+"""What becomes of the batches of a sender that died: nothing is lost, and nothing doubtful is forgotten."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from django.db import transaction
+
+from campaigns import journal
+from campaigns.journal import Answered
+from campaigns.models import Batch, Delivery, pack, unpack
+from campaigns.recording import Claim, Fenced, Window, record
+from devices import clock
+from devices.push.base import Outcome, Verdict
+
+logger = logging.getLogger(__name__)
+
+# A sender that lives but cannot renew its lease (the database was away) gets this long to write what it knows.
+PATIENCE = timedelta(seconds=120)
+NEVER_TWICE = Verdict(
+    Outcome.UNKNOWN, "The sender died while this push was on its way; this campaign never sends twice.", ambiguous=True
+)
+TWICE_DOUBTFUL = Verdict(
+    Outcome.UNKNOWN, "The sender died on the second try as well; a third would risk a third copy.", ambiguous=True
+)
+
+
+def adopt_journals(folder: Path) -> int:
+    """Settle every claim of the dead senders of this machine; return how many batches that were."""
+    settled = 0
+    for path, claims in journal.adopt(folder):
+        for claimed in claims:
+            settled += settle(claimed.batch, claimed.token, claimed.answered.values(), claimed.doubtful)
+        logger.info("Adopted %s with %d claims.", path.name, len(claims))
+    return settled
+
+
+def take_over_expired(folder: Path) -> int:
+    """Settle batches whose lease ended, by ``released`` alone; return how many that were.
+
+    A batch of a sender that lives on this machine is left to it for a while: it has answers that we have not.
+    """
+    now = clock.now()
+    settled = 0
+    expired = Batch.objects.filter(status=Batch.Status.SENDING, lease_until__lt=now).order_by("lease_until")
+    for pk, token, owner, lease_until in expired.values_list("pk", "claim_token", "claimed_by", "lease_until")[:100]:
+        name = owner.partition(" ")[0]
+        if now < lease_until + PATIENCE and journal.owner_lives(folder, name):
+            continue
+        settled += settle(pk, token, (), None)
+    return settled
+
+
+def settle(batch: int, token: UUID, answers: Iterable[Answered], doubtful: set[int] | None) -> bool:
+    """End the claim ``token`` of ``batch``: record known answers, mark the doubtful, queue the rest again.
+
+    ``doubtful`` is None when no journal tells: then everything before ``released`` without a row is doubtful. Returns
+    False when the claim was not open any more.
+    """
+    with transaction.atomic():
+        row = (
+            Batch.objects.select_for_update(of=("self",))
+            .select_related("campaign")
+            .filter(pk=batch, claim_token=token, status=Batch.Status.SENDING)
+            .first()
+        )
+        if row is None:
+            return False
+        claim = claim_of(row)
+        rows = set(
+            Delivery.objects.filter(
+                campaign=row.campaign_id, attempt=row.attempt, device__in=claim.pending
+            ).values_list("device_id", flat=True)
+        )
+        ids = unpack(row.ids)
+        maybe = set(ids[: row.released]) if doubtful is None else doubtful
+        pending = set(claim.pending) - rows
+        claim.pending = [device for device in claim.pending if device in pending]
+        known = [answer for answer in answers if answer.device in pending]
+        maybe &= pending - {answer.device for answer in known}
+        known += _given_up(claim, maybe, clock.now())
+        window = Window(known, doubtful=frozenset(maybe))
+        try:
+            record(claim, window, now=clock.now(), give_back=True, orderly=False)
+        except Fenced:
+            return False
+    return True
+
+
+def claim_of(row: Batch) -> Claim:
+    """Return what a sender must know about the batch it claimed. Needs ``row.campaign``."""
+    return Claim(
+        batch=row.pk,
+        token=row.claim_token or UUID(int=0),
+        campaign=row.campaign_id,
+        app=row.campaign.app_id,
+        attempt=row.attempt,
+        claims=row.claims,
+        pending=unpack(row.ids),
+        doubtful=set(unpack(row.doubtful)),
+        never_twice=row.campaign.never_twice,
+        expires_at=row.campaign.expires_at,
+    )
+
+
+def _given_up(claim: Claim, maybe: set[int], now: datetime) -> list[Answered]:
+    """Return final answers for the doubtful devices that must not get another push."""
+    final = maybe if claim.never_twice else maybe & claim.doubtful
+    verdict = NEVER_TWICE if claim.never_twice else TWICE_DOUBTFUL
+    return [Answered(device, verdict, 0, 0, now) for device in sorted(final)]
+
+
+def park_culprit(row: Batch) -> None:
+    """Put the first device of ``row`` aside in a parked batch; the caller holds the row's lock.
+
+    A batch that was claimed three times and never got past its first device kills its senders there.
+    """
+    ids, doubtful = unpack(row.ids), unpack(row.doubtful)
+    culprit, rest = ids[:1], ids[1:]
+    Batch.objects.create(
+        campaign_id=row.campaign_id,
+        attempt=row.attempt,
+        due_at=row.due_at,
+        ids=pack(culprit),
+        doubtful=pack(device for device in doubtful if device in culprit),
+        size=1,
+        status=Batch.Status.PARKED,
+        claims=row.claims,
+    )
+    Batch.objects.filter(pk=row.pk).update(
+        ids=pack(rest),
+        doubtful=pack(device for device in doubtful if device in rest),
+        size=row.size - 1,
+        claims=0,
+        status=Batch.Status.QUEUED if rest else Batch.Status.DONE,
+    )
+    logger.error("Parked device %s of campaign %s: its push killed the sender three times.", culprit, row.campaign_id)
+
+

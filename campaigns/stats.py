@@ -1,0 +1,127 @@
+"""The numbers on the pages, one query each. Their cost depends on open batches, never on how many were pushed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import F, Min, Q, Sum
+from django.db.models.functions import Coalesce
+
+from campaigns import sending
+from campaigns.models import Batch, Campaign, Worker
+from devices import clock
+from devices.push.base import Outcome
+
+Status = Campaign.Status
+FINAL = (
+    Outcome.ACCEPTED,
+    Outcome.DROPPED,
+    Outcome.GONE,
+    Outcome.REJECTED,
+    Outcome.UNKNOWN,
+    Outcome.EXPIRED,
+    Outcome.SKIPPED,
+)
+ABSENT = timedelta(minutes=2)  # without a sign of life this long, a worker is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where one campaign stands. ``counts`` are devices by their latest final outcome; ``waiting`` is the rest."""
+
+    audience: int
+    counts: dict[Outcome, int]
+    attempts: int  # pushes that were answered or lost, all attempts
+    repeats: int  # devices queued for a further attempt
+    repeat_at: datetime | None  # when the next of them is due
+    in_flight: int  # devices released to senders and without a record
+    parked: int
+
+    @property
+    def final(self) -> int:
+        """Devices with a final outcome."""
+        return sum(self.counts.values())
+
+    @property
+    def waiting(self) -> int:
+        """Devices without a final outcome."""
+        return max(0, self.audience - self.final)
+
+    @property
+    def percent(self) -> int:
+        """Share of the audience with a final outcome, rounded down: 100 means all."""
+        return 100 * self.final // self.audience if self.audience else 0
+
+
+def progress(campaign: Campaign) -> Progress:
+    """Return the numbers of one campaign, in one query over its batches."""
+    sums = {outcome.value: Coalesce(Sum(outcome.value), 0) for outcome in Outcome}
+    queued, busy = Q(status=Batch.Status.QUEUED), Q(status=Batch.Status.SENDING)
+    row = Batch.objects.filter(campaign=campaign.pk).aggregate(
+        **sums,
+        repeats=Coalesce(Sum("size", filter=Q(attempt__gt=1) & queued), 0),
+        repeat_at=Min("due_at", filter=Q(attempt__gt=1) & queued),
+        out=Coalesce(Sum(F("released"), filter=busy), 0),
+        parked=Coalesce(Sum("size", filter=Q(status=Batch.Status.PARKED)), 0),
+    )
+    counts = {outcome: row[outcome.value] for outcome in FINAL}
+    attempts = sum(row[outcome.value] for outcome in Outcome) - row["skipped"]
+    return Progress(
+        audience=campaign.audience,
+        counts=counts,
+        attempts=attempts,
+        repeats=row["repeats"],
+        repeat_at=row["repeat_at"],
+        in_flight=row["out"],
+        parked=row["parked"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A batch in the hands of a sender, for "who has what, since when"."""
+
+    worker: str
+    since: datetime
+    size: int
+    attempt: int
+
+
+def holders(campaign: Campaign) -> list[Holder]:
+    """Return who is sending this campaign right now."""
+    rows = Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.SENDING).order_by("claimed_at")[:20]
+    return [
+        Holder(row.claimed_by.partition(" ")[0], row.claimed_at or row.due_at, row.size, row.attempt) for row in rows
+    ]
+
+
+def standstill(campaign: Campaign) -> str:
+    """Return why nothing moves when nothing moves, as a sentence for the page; "" when all is well or all is done."""
+    status = campaign.status
+    if status == Status.PAUSED:
+        out = progress(campaign).in_flight
+        return f"Pausing: up to {out} pushes are still in flight." if out else f"Paused: {campaign.paused_because}"
+    if status not in {Status.PREPARING, Status.SENDING}:
+        return ""
+    if not workers_alive():
+        return "No worker is running, so nothing can be sent. Start one with “manage.py runworker”."
+    now = clock.now()
+    opened = sending.OPEN.filter(campaign=campaign.pk)
+    next_due = opened.aggregate(first=Min("due_at"))["first"]
+    if status == Status.SENDING and next_due and next_due > now:
+        return f"Waiting until {next_due:%H:%M:%S} UTC: the next devices are due then."
+    return ""
+
+
+def workers_alive() -> bool:
+    """Return whether a worker gave a sign of life lately."""
+    return Worker.objects.filter(seen_at__gte=clock.now() - ABSENT).exists()
+
+
+def moving() -> bool:
+    """Return whether due work moves: nothing is due, or a sender holds a live lease."""
+    now = clock.now()
+    if not sending.due_work():
+        return True
+    return Batch.objects.filter(status=Batch.Status.SENDING, lease_until__gt=now).exists()
