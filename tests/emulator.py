@@ -28,7 +28,11 @@ class EmulatorProcess:
         ours, self._lifeline = os.pipe()  # our end closes when we die, however we die
         command = [sys.executable, "-m", "devices.emulator", "--port", "0", "--ledger", str(self.ledger_file)]
         self.process = subprocess.Popen(
-            [*command, "--lifeline-fd", str(ours), *flags], cwd=ROOT, stdout=subprocess.PIPE, text=True, pass_fds=(ours,)
+            [*command, "--lifeline-fd", str(ours), *flags],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=(ours,),
         )
         os.close(ours)
         self.url = self._announced()

@@ -53,7 +53,7 @@ class Early:
 
 @dataclass(slots=True)
 class Reply:
-    """The bytes of the answer, the seconds to wait before it, and what to play on the wire in its place, if anything."""
+    """The bytes of the answer, the seconds to wait before it, and what to play on the wire in its place if not None."""
 
     answer: bytes
     seconds: float = 0.0

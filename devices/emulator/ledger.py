@@ -9,6 +9,24 @@ import os
 import time
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One push that arrived whole.
+
+    ``answer`` is what will be answered, "200 Received", or "" when no valid answer follows. ``taken`` says whether
+    the service keeps the message. ``size`` counts the bytes of the body.
+    """
+
+    service: str
+    message_id: str
+    channel: str
+    behaviour: str
+    kind: str
+    size: int
+    answer: str
+    taken: bool
 
 
 class Ledger:
@@ -20,16 +38,11 @@ class Ledger:
         if path is not None:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
-    def note(  # the eight columns of a line, spelled out
-        self, service: str, message_id: str, channel: str, behaviour: str, kind: str, size: int, answer: str, taken: bool
-    ) -> None:
-        """Remember one push until ``write``.
-
-        ``answer`` is what will be answered, "200 Received", or "" when no valid answer follows. ``taken`` says
-        whether the service keeps the message. ``at`` becomes CLOCK_MONOTONIC in nanoseconds, ``wall`` unix seconds.
-        """
+    def note(self, entry: Entry) -> None:
+        """Remember one push until ``write``. ``at`` becomes CLOCK_MONOTONIC in nanoseconds, ``wall`` unix seconds."""
         if self._file < 0:
             return
+        service, message_id, channel, behaviour, kind, size, answer, taken = entry
         self._lines.append(
             f'{{"service":"{service}","id":{quoted(message_id)},"channel":{quoted(channel)},'
             f'"at":{time.monotonic_ns()},"wall":{time.time():.6f},"kind":"{kind}","bytes":{size},'

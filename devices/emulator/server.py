@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import ssl
@@ -24,7 +23,6 @@ def run(options: Options) -> None:
 
     Raises OSError when a port is taken or the ledger can no longer be written, ssl.SSLError for unusable certificates.
     """
-    gc.freeze()  # nothing imported so far will ever be garbage
     asyncio.run(_serve(options))
 
 

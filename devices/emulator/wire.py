@@ -102,10 +102,12 @@ class Connection(asyncio.Protocol):
             self._certificate_name = dict(part).get("commonName", self._certificate_name)
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.close()
+        except httptools.HttpParserUpgrade:  # "Upgrade: h2c": a wish that may be ignored, and is
+            self._parser = httptools.HttpRequestParser(self)
         except httptools.HttpParserError:
             self._outbox.put(self, Reply(plain(400), close=True))
 

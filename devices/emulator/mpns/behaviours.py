@@ -109,7 +109,7 @@ def _suppressed(argument: str) -> Act:
 
 def _daily_limit(argument: str) -> Act:
     limit = _number(argument or "500", 1_000_000)
-    return lambda push: RECEIVED if push.channel.count_today(push.now) <= limit else TOO_MANY
+    return lambda push: RECEIVED if push.channel.taken_today(push.now) < limit else TOO_MANY
 
 
 def _rate_limit(argument: str) -> Act:
@@ -196,7 +196,9 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("drip", "one byte of a header every n (1000) ms, for ever", _dripping(faults.drip)),
     Behaviour("drip-body", "one byte of the body every n (1000) ms, for ever", _dripping(faults.drip_body)),
     Behaviour("reset", "taken, then closed without an answer", _playing(faults.close)),
-    Behaviour("reset-before", "RST before the body is read; not taken", _always(UNAVAILABLE), lambda _: Early(reset=True)),
+    Behaviour(
+        "reset-before", "RST before the body is read; not taken", _always(UNAVAILABLE), lambda _: Early(reset=True)
+    ),
     Behaviour("reset-after", "taken, then RST", _playing(faults.reset)),
     Behaviour("reset-midway", "taken, then closed after the status line", _playing(faults.reset_midway)),
     Behaviour("garbage", "taken, answered with bytes that are no HTTP", _playing(faults.garbage)),

@@ -84,7 +84,7 @@ class Channel:
         self.throttled = throttled  # None: the address does not say, the scheme does
         self.service_name: str | None = None
         self.tries = 0  # good pushes since the behaviour was set
-        self.day = self.today = 0
+        self.day = self.today = 0  # pushes taken on that day since 1970
         self.second = self.this_second = 0
         self.closed_until = 0.0  # no try is welcome before this moment (412 and 406: once an hour)
         self.waiting: list[Content] | None = None  # what the phone gets once it is back
@@ -107,12 +107,11 @@ class Channel:
         """Start the hour in which no further try is welcome."""
         self.closed_until = now + HOUR
 
-    def count_today(self, now: float) -> int:
-        """Count one push of the day and return how many that makes."""
+    def taken_today(self, now: float) -> int:
+        """Return how many pushes the service has taken on this day so far."""
         day = int(now // DAY)
         if day != self.day:
             self.day, self.today = day, 0
-        self.today += 1
         return self.today
 
     def count_this_second(self, now: float) -> int:
@@ -152,9 +151,10 @@ class Channels:
 
         ``tier`` is what stands before the id: "/throttledthirdparty/01.00". Raises ValueError when it is none.
         """
-        target = f"{tier}/AAE{secrets.token_urlsafe(24)}".encode()
+        channel_id = f"AAE{secrets.token_urlsafe(24)}"
+        target = f"{tier}/{channel_id}".encode()
         match = ADDRESS.fullmatch(target)
-        if match is None:
+        if match is None or match["id"] != channel_id.encode():
             raise ValueError(f"no such kind of address: {tier}")
         channel = self._by_target[target] = _channel(match, plan or self._default)
         channel.service_name = service_name

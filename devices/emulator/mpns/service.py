@@ -5,7 +5,7 @@ from __future__ import annotations
 from devices.emulator.board import Board
 from devices.emulator.clock import Clock
 from devices.emulator.exchange import Early, Reply, Request
-from devices.emulator.ledger import Ledger
+from devices.emulator.ledger import Entry, Ledger
 from devices.emulator.mpns import behaviours
 from devices.emulator.mpns.answers import AWAY, ROWS, render
 from devices.emulator.mpns.channels import Channel, Channels, Plan, Push, Turn
@@ -54,14 +54,16 @@ class Mpns:
         self.board.push(turn.label, kind)
         message_id = headers.get(b"x-messageid", b"")
         self._ledger.note(
-            "mpns",
-            message_id.decode("utf-8", "backslashreplace"),
-            channel.target if channel else request.target.decode("utf-8", "backslashreplace"),
-            (self.everyone or channel.plan).name if channel else "",
-            kind,
-            request.size,
-            turn.label,
-            turn.taken,
+            Entry(
+                service="mpns",
+                message_id=message_id.decode("utf-8", "backslashreplace"),
+                channel=channel.target if channel else request.target.decode("utf-8", "backslashreplace"),
+                behaviour=(self.everyone or channel.plan).name if channel else "",
+                kind=kind,
+                size=request.size,
+                answer=turn.label,
+                taken=turn.taken,
+            )
         )
         answer = render(turn.answer, self.settings.spelling, message_id)
         return Reply(answer, turn.seconds + self.settings.latency.seconds(), turn.play)
@@ -77,8 +79,9 @@ class Mpns:
         if not throttled and (refusal := self._certificate(request, channel)):
             return refusal
         content = self._content(request, channel)
-        if content is None:
-            return _BAD
+        return _BAD if content is None else self._deliver(channel, content, throttled)
+
+    def _deliver(self, channel: Channel, content: Content, throttled: bool) -> Turn:
         now = self.clock.now()
         if channel.too_early(now) and self._violate(channel, now):
             return _UNAUTHORIZED
@@ -120,11 +123,11 @@ class Mpns:
 
     def _behave(self, push: Push, throttled: bool) -> Turn:
         channel = push.channel
+        plan = self.everyone or channel.plan
         channel.tries += 1
-        turn = (self.everyone or channel.plan).act(push)
-        if turn.taken and throttled and not self._within_quota(channel, push.now):
-            return _SPENT_AWAY if turn.answer.device == AWAY else _SPENT
+        today = channel.taken_today(push.now)
+        if throttled and today >= self.settings.daily_quota:
+            return _SPENT_AWAY if plan.name.startswith("temp-disconnected") else _SPENT
+        turn = plan.act(push)
+        channel.today += turn.taken
         return turn
-
-    def _within_quota(self, channel: Channel, now: float) -> bool:
-        return channel.plan.name.startswith("daily-limit") or channel.count_today(now) <= self.settings.daily_quota

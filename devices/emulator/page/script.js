@@ -190,6 +190,8 @@ function showWall(answer) {
   }
   wall.epoch = answer.epoch;
   wall.seq = answer.seq;
+  byId("held").hidden = !answer.held_back;
+  byId("held").textContent = ` · ${number(answer.held_back)} held back by their class`;
   for (const phone of answer.phones.sort((one, other) => one.slot - other.slot)) showPhone(phone);
 }
 
