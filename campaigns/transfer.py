@@ -52,6 +52,7 @@ class Waiting:
 
     device: int
     service: PushService
+    authenticated: bool
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ class Transfer:
             except (Unrenderable, MessageInvalid, AddressRefused, LookupError) as problem:
                 verdict = Verdict(Outcome.REJECTED, str(problem))
             else:
-                return [(request, Waiting(device, push_service))]
+                return [(request, Waiting(device, push_service, address.startswith("https:")))]
         self.answers.append(Answered(device, verdict, 0, 0, self.now()))
         return []
 
@@ -160,7 +161,7 @@ class Transfer:
         now = self.now()
         fresh = []
         for waiting, answer in arrived:
-            verdict = waiting.service.interpret(answer)
+            verdict = waiting.service.interpret(answer, authenticated=waiting.authenticated)
             lost = answer.lost is Lost.NOT_SENT
             fresh.append(Answered(waiting.device, verdict, answer.status, answer.milliseconds, now, lost))
             if verdict.outcome is Outcome.DENIED:

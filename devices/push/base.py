@@ -154,5 +154,9 @@ class PushService(ABC):
         """Address the payload to one device. ``message_id`` is a UUID in its usual spelling."""
 
     @abstractmethod
-    def interpret(self, answer: Answer) -> Verdict:
-        """Say what an answer, or its absence, means."""
+    def interpret(self, answer: Answer, *, authenticated: bool = False) -> Verdict:
+        """Say what an answer, or its absence, means; ``authenticated`` when the address was an https one."""
+
+    def notes(self, message: Message, variant: str) -> list[Problem]:
+        """Tell what devices of this variant will not show of ``message``."""
+        return []

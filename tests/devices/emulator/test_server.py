@@ -156,3 +156,16 @@ def test_flags_that_make_no_sense_are_explained() -> None:
 def test_it_needs_no_django() -> None:
     code = "import sys, devices.emulator.__main__; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=20).returncode == 0
+
+
+def test_the_command_of_the_project_runs_it() -> None:
+    command = [sys.executable, "manage.py", "pushemulator", "--port", "0", "--daily-quota", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        try:
+            url = started.stdout.readline().split()[-1]
+            uri = f"{url}/throttledthirdparty/01.00/ok.phone"
+            assert [push(uri).status for _ in range(2)] == [200, 406]
+        finally:
+            started.terminate()
+    assert started.returncode == 0

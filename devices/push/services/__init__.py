@@ -1,0 +1,36 @@
+"""The push services, one file each, found by walking this folder."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+
+from devices.push.base import PushService
+
+
+@cache
+def all_services() -> tuple[PushService, ...]:
+    """Return one instance of every service, in the order of their labels."""
+    found = []
+    for module in pkgutil.iter_modules(__path__):
+        loaded = importlib.import_module(f"{__name__}.{module.name}")
+        for _, kind in inspect.getmembers(loaded, inspect.isclass):
+            if issubclass(kind, PushService) and not inspect.isabstract(kind) and kind.__module__ == loaded.__name__:
+                found.append(kind())
+    return tuple(sorted(found, key=lambda service: service.label))
+
+
+@cache
+def _by_slug() -> dict[str, PushService]:
+    return {service.slug: service for service in all_services()}
+
+
+def find(slug: str) -> PushService:
+    """Return the service called ``slug``; LookupError with a sentence when there is none."""
+    try:
+        return _by_slug()[slug]
+    except KeyError:
+        known = ", ".join(sorted(_by_slug()))
+        raise LookupError(f"There is no push service called “{slug}”. Known: {known}.") from None

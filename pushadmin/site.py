@@ -1,0 +1,129 @@
+"""The one AdminSite: navigation, sign-in with a limit, and the pages that belong to no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, URLPattern, URLResolver, path, reverse
+from django.utils.translation import gettext_lazy as _
+
+from pushadmin import throttle, views
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the navigation: the models it stands for, the first one a person may see being its page."""
+
+    label: Any
+    icon: str
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NavLink:
+    """A place as one person sees it. ``current`` is "page" on the page itself, "true" below it."""
+
+    label: Any
+    icon: str
+    url: str
+    current: str
+
+
+PLACES = (
+    Place(_("Campaigns"), "campaigns", ("campaigns.campaign",)),
+    Place(_("Segments"), "segments", ("devices.segment",)),
+    Place(_("Devices"), "devices", ("devices.device",)),
+    Place(_("Apps"), "apps", ("devices.app",)),
+    Place(_("Team"), "team", ("auth.user", "auth.group")),
+)
+
+
+class PushAdminSite(admin.AdminSite):
+    """django.contrib.admin with our frame. Mounted at the root; its URL namespace stays "admin"."""
+
+    site_title = "PushAdmin"
+    site_header = "PushAdmin"
+    site_url = None
+    enable_nav_sidebar = False
+    index_template = "pushadmin/overview.html"
+    login_template = "pushadmin/login.html"
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        """Put our pages before the stock ones, whose last pattern takes everything."""
+        return [
+            path("overview/live/", self.admin_view(views.overview_live), name="overview_live"),
+            path("sign-in/<str:uid>/<str:token>/", views.sign_in, name="sign_in"),
+            path("set-password/", self.admin_view(views.set_password), name="set_password"),
+            *super().get_urls(),
+        ]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Add the navigation of this person to what every page knows."""
+        return {**super().each_context(request), "navigation": navigation(request)}
+
+    def index(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
+        """Show the overview."""
+        return views.overview(request)
+
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: Mapping[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the overview: the navigation already lists what there is."""
+        return redirect("admin:index")
+
+    def login(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
+        """Sign in by password; after five wrong ones in 15 minutes a user is refused from that address."""
+        if request.method != "POST":
+            return super().login(request, {"title": _("Sign in"), **(extra_context or {})})
+        guess = throttle.Guess.of(request)
+        if not guess.claim():
+            return self._refuse(request)
+        response = super().login(request, {"title": _("Sign in"), **(extra_context or {})})
+        if response.status_code == 302:
+            guess.forget()
+        return response
+
+    def _refuse(self, request: HttpRequest) -> HttpResponse:
+        context = {
+            **self.each_context(request),
+            "title": _("Sign in"),
+            "form": AdminAuthenticationForm(request),
+            "app_path": request.get_full_path(),
+            "next": request.POST.get("next", ""),
+            "refused": _("Five wrong passwords were enough for now. Try again in 15 minutes, or use a sign-in link."),
+        }
+        headers = {"Retry-After": str(throttle.SECONDS)}
+        response = render(request, self.login_template, context, status=429)
+        response.headers.update(headers)
+        return response
+
+
+def navigation(request: HttpRequest) -> list[NavLink]:
+    """Return the links this person may follow; nobody gets a link that answers 403."""
+    if not request.user.is_authenticated:
+        return []
+    home = reverse("admin:index")
+    links = [NavLink(_("Overview"), "overview", home, "page" if request.path == home else "")]
+    for place in PLACES:
+        urls = [url for model in place.models if (url := _page(request, model))]
+        if urls:
+            here = [url for url in urls if request.path.startswith(url)]
+            current = "" if not here else "page" if request.path in here else "true"
+            links.append(NavLink(place.label, place.icon, urls[0], current))
+    return links
+
+
+def _page(request: HttpRequest, model: str) -> str:
+    app, name = model.split(".")
+    if not (request.user.has_perm(f"{app}.view_{name}") or request.user.has_perm(f"{app}.change_{name}")):
+        return ""
+    try:
+        return reverse(f"admin:{app}_{name}_changelist")
+    except NoReverseMatch:  # no page is registered for it
+        return ""
