@@ -154,10 +154,11 @@ class Batch(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     claims = models.PositiveSmallIntegerField(default=0)  # since the last time it made headway
     claim_token = models.UUIDField(null=True)
-    claimed_by = models.CharField(max_length=100, blank=True)  # host:pid:journal
+    claimed_by = models.CharField(max_length=100, blank=True)  # journal and pid
     claimed_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     released = models.PositiveIntegerField(default=0)  # how many of ids may have left: written before they do
+    windows = models.PositiveIntegerField(default=0)  # recorded under the present claim: none is written twice
 
     accepted = models.PositiveIntegerField(default=0)
     retry = models.PositiveIntegerField(default=0)

@@ -46,6 +46,7 @@ class Claim:
     doubtful: set[int]
     never_twice: bool
     expires_at: datetime | None
+    windows: int = 0  # how many of this claim are recorded
     # (attempt, moment) → the later batch this claim already made for it
     later: dict[tuple[int, datetime], Later] = field(default_factory=dict)
 
@@ -69,12 +70,12 @@ class Window:
     doubtful: frozenset[int] = frozenset()  # learnt at settling: may have got a copy, and no answer is known
 
 
-def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = False, orderly: bool = True) -> None:
+def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = False, headway: bool = True) -> None:
     """Write a window and what follows from it; raise Fenced when the claim is lost.
 
-    With ``give_back`` the claim ends: a batch with nothing pending is done, any other is queued again.
-    ``orderly`` says that the sender gave it back by itself, so that its claim does not count against the batch.
-    The lists of ``claim`` are changed only when the transaction has been committed.
+    With ``give_back`` the claim ends: a batch with nothing pending is done, any other is queued again; ``headway``
+    False lets the claim count against it. A window that was written before, its confirmation lost with the
+    connection, is not written twice. ``claim`` is changed only when the transaction stands.
     """
     decided = [(answer, _decide(claim, answer, now)) for answer in window.answers]
     leaving = {answer.device for answer in window.answers} | {device for device, _ in window.deferred}
@@ -83,26 +84,21 @@ def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = Fal
     doubtful = (claim.doubtful | window.doubtful) - leaving
     counts = Counter(COUNTERS[decision.outcome] for _, decision in decided)
     with transaction.atomic():
-        _fence(claim, window, counts, now, _ending(claim, left, doubtful, orderly) if give_back else {})
-        _insert([_row(claim, answer, decision) for answer, decision in decided])
-        if claim.attempt > 1:
-            Delivery.objects.filter(
-                campaign=claim.campaign,
-                device__in=[answer.device for answer, _ in decided],
-                attempt__lt=claim.attempt,
-                latest=True,
-            ).update(latest=False)
-        _mark_devices(claim, decided, now)
-        _queue_later(claim, decided, window.deferred, later)
+        if _fence(claim, window, counts, now, _ending(claim, left, doubtful, headway) if give_back else {}):
+            _insert([_row(claim, answer, decision) for answer, decision in decided])
+            if claim.attempt > 1:
+                Delivery.objects.filter(
+                    campaign=claim.campaign,
+                    device__in=[answer.device for answer, _ in decided],
+                    attempt__lt=claim.attempt,
+                    latest=True,
+                ).update(latest=False)
+            _mark_devices(claim, decided, now)
+            _queue_later(claim, decided, window.deferred, later)
+        else:
+            later = {}  # what was made then is not known here: the next ones get batches of their own
     claim.pending, claim.doubtful, claim.later = left, doubtful, later
-
-
-def absorb(claim: Claim, window: Window) -> None:
-    """Bring ``claim`` up to date with a window that is known to have been committed."""
-    leaving = {answer.device for answer in window.answers} | {device for device, _ in window.deferred}
-    claim.pending = [device for device in claim.pending if device not in leaving]
-    claim.doubtful -= leaving
-    claim.later = {}
+    claim.windows += 1
 
 
 def _decide(claim: Claim, answer: Answered, now: datetime) -> Decision:
@@ -118,13 +114,13 @@ def _decide(claim: Claim, answer: Answered, now: datetime) -> Decision:
     )
 
 
-def _ending(claim: Claim, left: list[int], doubtful: set[int], orderly: bool) -> dict[str, Any]:
+def _ending(claim: Claim, left: list[int], doubtful: set[int], headway: bool) -> dict[str, Any]:
     """Return the columns of a batch whose claim ends."""
     columns: dict[str, Any] = {"claim_token": None, "lease_until": None, "claimed_by": "", "released": 0}
     if not left:
         return columns | {"status": Batch.Status.DONE, "ids": b"", "doubtful": b""}
-    if orderly:
-        columns["claims"] = F("claims") - 1
+    if headway:
+        columns["claims"] = 0
     # The doubtful go first: the sooner they are settled, the shorter anybody has to wonder.
     order = sorted(left, key=lambda device: device not in doubtful)
     return columns | {
@@ -134,14 +130,18 @@ def _ending(claim: Claim, left: list[int], doubtful: set[int], orderly: bool) ->
     }
 
 
-def _fence(claim: Claim, window: Window, counts: Counter[str], now: datetime, ending: dict[str, Any]) -> None:
+def _fence(claim: Claim, window: Window, counts: Counter[str], now: datetime, ending: dict[str, Any]) -> bool:
+    """Write the batch's own columns; False when this very window stands already, Fenced when the claim is lost."""
     columns: dict[str, Any] = {name: F(name) + count for name, count in counts.items()}
     if window.deferred:
         columns["deferred"] = F("deferred") + len(window.deferred)
     columns |= ending or {"released": window.released, "lease_until": now + LEASE}
     mine = Batch.objects.filter(pk=claim.batch, claim_token=claim.token, status=Batch.Status.SENDING)
-    if not mine.update(**columns):
-        raise Fenced(f"batch {claim.batch} was claimed by somebody else")
+    if mine.filter(windows=claim.windows).update(windows=claim.windows + 1, **columns):
+        return True
+    if mine.filter(windows=claim.windows + 1).exists():
+        return False
+    raise Fenced(f"batch {claim.batch} was claimed by somebody else")
 
 
 COLUMNS = (

@@ -10,8 +10,10 @@ import logging
 import os
 import time
 import uuid
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -24,14 +26,18 @@ from campaigns.journal import Journal
 from campaigns.models import Batch, Campaign, MoveRefused
 from campaigns.recording import LEASE, Claim
 from campaigns.rendering import Renderer
-from campaigns.transfer import Abandoned, Stop, Transfer, Waiting, window_of
+from campaigns.transfer import ALONE, Abandoned, Stop, Transfer, Waiting, first_release
 from devices import clock
+from devices.push.base import Answer
 from devices.push.engine import Engine
 
 logger = logging.getLogger(__name__)
 
 PARKED_AT = 4  # the claim at which the device that never let its batch get on is put aside
-SWEEP_EVERY = 2.0  # seconds between two looks around by a sender that is busy
+OPEN_CLAIMS = 32  # batches one sender has open at once; all but a few only wait for their slowest answers
+OPEN_OF_ONE = 24  # of them of one campaign, so that another one always finds room
+LOOK = 0.2  # seconds between two looks for due work by a sender that is busy
+SWEEP_EVERY = 2.0  # seconds between two sweeps
 Status = Campaign.Status
 
 
@@ -44,72 +50,154 @@ def journal_folder() -> Path:
 class Sender:
     """One process that claims due batches and sends them. Made after fork, used by one thread."""
 
-    journal: Journal
     engine: Engine[Waiting]
-    swept: float = float("-inf")
+    transfers: list[Transfer] = field(default_factory=list)
+    idle: list[Journal] = field(default_factory=list)
+    ended: int = 0  # batches that went through our hands
+    _swept: float = float("-inf")
+    _looked: float = float("-inf")
+    _turn: int = 0
+    _dry: bool = False  # the last look found nothing to claim
 
     @classmethod
     def create(cls) -> Sender:
-        """Open a journal and an engine with the concurrency of the settings."""
+        """Open an engine with the concurrency of the settings."""
         allow = frozenset({settings.EMULATOR} - {""})
-        return cls(Journal(journal_folder()), Engine(concurrency=settings.PUSH_CONCURRENCY, allow=allow))
+        return cls(Engine(concurrency=settings.PUSH_CONCURRENCY, allow=allow))
 
     def close(self) -> None:
-        """Close the engine and the journal; no claim is open."""
+        """Close the engine and the journals; no claim is open."""
         self.engine.close()
-        self.journal.close()
+        for journal in self.idle:
+            journal.close()
+
+    def abandon(self) -> None:
+        """Leave everything as it is: the journals tell whoever comes next what is not in the database."""
+        self.engine.close()
+        for journal in [*self.idle, *(transfer.journal for transfer in self.transfers)]:
+            journal.abandon()
 
     def run(self, stop: Stop, until: float) -> int:
         """Do what is due until there is nothing, ``stop()`` says so or the monotonic clock passes ``until``.
 
-        Returns how many batches that were.
+        Returns how many batches that were. What is on the wire then has come home and is recorded.
         """
-        sent = 0
-        while not stop() and time.monotonic() < until:
-            if time.monotonic() - self.swept > SWEEP_EVERY:
-                sweep()
-                self.swept = time.monotonic()
-            prepare_waiting(stop)
-            claim = claim_next(self.journal)
-            if claim is None:
-                break
-            self.send(claim, stop)
-            sent += 1
-        return sent
+        before = self.ended
+        while True:
+            told = stop()
+            if told:
+                for transfer in self.transfers:
+                    transfer.leaving = True
+            elif time.monotonic() < until:
+                self._look_around(stop)
+            if not self.transfers:
+                return self.ended - before
+            self._start()
+            self.gather(0.25)
+            self._record()
 
-    def send(self, claim: Claim, stop: Stop) -> None:
-        """Send one claimed batch; pause the campaign when its answers demand it, finish it when nothing is left."""
-        renderer = Renderer.of(claim.campaign, claim.app)
+    def gather(self, timeout: float) -> None:
+        """Wait up to ``timeout`` seconds for answers and hand them to their batches."""
+        arrived: dict[Transfer, list[tuple[Waiting, Answer]]] = {}
+        for waiting, answer in self.engine.wait(timeout):
+            arrived.setdefault(waiting.transfer, []).append((waiting, answer))
+        for transfer, answers in arrived.items():
+            transfer.take(answers)
+
+    def _look_around(self, stop: Stop) -> None:
+        """Freeze the next part of a waiting audience, and claim as long as there is not enough to start."""
+        now = time.monotonic()
+        if now - self._swept > SWEEP_EVERY:
+            sweep()
+            self._swept = now
+        if self._dry and self.transfers and now - self._looked < LOOK:
+            return
+        self._looked, self._dry = now, False
+        if prepare_some():
+            self._looked = float("-inf")
+        while self._hungry() and not stop():
+            if not self._claim(stop):
+                self._dry = True
+                return
+
+    def _hungry(self) -> bool:
+        backlog = sum(transfer.backlog for transfer in self.transfers)
+        return backlog < self.engine.concurrency and len(self.transfers) < OPEN_CLAIMS
+
+    def _claim(self, stop: Stop) -> bool:
+        """Claim and open the next due batch; return whether there was one for us."""
+        journal = self.idle.pop() if self.idle else Journal(journal_folder())
+        of_campaign = Counter(transfer.claim.campaign for transfer in self.transfers)
+        full = [campaign for campaign, count in of_campaign.items() if count >= OPEN_OF_ONE]
+        wants_to_be_alone = any(transfer.claim.claims >= ALONE for transfer in self.transfers)
         try:
-            complaint = Transfer(claim, self.engine, self.journal, renderer, stop).run()
-        except Abandoned:
-            self.journal.abandon()
-            raise
-        self.journal.clear()
-        if complaint:
+            claim = None if wants_to_be_alone else claim_next(journal, full, alone=not self.transfers)
+        except Crowded:
+            claim = None
+        if claim is None:
+            self.idle.append(journal)
+            return False
+        renderer = Renderer.of(claim.campaign, claim.app)
+        self.transfers.append(Transfer(claim, self.engine, journal, renderer, stop, self.gather))
+        return True
+
+    def _start(self) -> None:
+        """Start what may leave, every batch in its turn."""
+        free, count = self.engine.free, len(self.transfers)
+        for turn in range(count):
+            if free <= 0:
+                return
+            free -= self.transfers[(self._turn + turn) % count].start_some(free)
+        self._turn += 1
+
+    def _record(self) -> None:
+        """Let every batch write what is due; put away those that are through."""
+        for transfer in self.transfers:
+            try:
+                transfer.record_if_due()
+            except Abandoned:
+                self.abandon()
+                raise
+        for transfer in [transfer for transfer in self.transfers if transfer.ended]:
+            self.transfers.remove(transfer)
+            self._put_away(transfer)
+
+    def _put_away(self, transfer: Transfer) -> None:
+        transfer.journal.clear()
+        self.idle.append(transfer.journal)
+        self.ended += 1
+        if transfer.complaint:
             with suppress(MoveRefused):
-                Campaign(pk=claim.campaign).move(Status.PAUSED, because=complaint[:300])
-        finish(claim.campaign)
+                Campaign(pk=transfer.claim.campaign).move(Status.PAUSED, because=transfer.complaint[:300])
+        finish(transfer.claim.campaign)
 
 
-def prepare_waiting(stop: Stop) -> None:
-    """Freeze the audience of every campaign that waits for it."""
-    for campaign in Campaign.objects.filter(status=Status.PREPARING).order_by("pk").values_list("pk", flat=True):
-        while not stop() and planning.freeze_some(campaign):
-            pass
+class Crowded(Exception):
+    """The next batch has killed its senders before and wants one for itself."""
 
 
-def claim_next(journal: Journal) -> Claim | None:
-    """Claim the first due batch of the campaign that has waited longest for a claim; None when nothing is due."""
+def prepare_some() -> bool:
+    """Freeze the next part of the audience of the campaign that waits longest; return whether there may be more."""
+    waiting = Campaign.objects.filter(status=Status.PREPARING).order_by("audience", "pk").values_list("pk", flat=True)
+    first = waiting.first()
+    return first is not None and (planning.freeze_some(first) or waiting.exists())
+
+
+def claim_next(journal: Journal, full: Sequence[int] = (), *, alone: bool = True) -> Claim | None:
+    """Claim the first due batch of the campaign that has waited longest for a claim; None when nothing is due.
+
+    Campaigns in ``full`` are passed over. ``alone`` says that the caller has no other batch; raises Crowded when it
+    has and the batch must be alone.
+    """
     now = clock.now()
-    sending = Campaign.objects.filter(status=Status.SENDING)
+    sending = Campaign.objects.filter(status=Status.SENDING).exclude(pk__in=full)
     for campaign in sending.order_by(F("claimed_at").asc(nulls_first=True), "pk").values_list("pk", flat=True):
-        if claim := _claim_of(campaign, journal, now):
+        if claim := _claim_of(campaign, journal, now, alone):
             return claim
     return None
 
 
-def _claim_of(campaign: int, journal: Journal, now: datetime) -> Claim | None:
+def _claim_of(campaign: int, journal: Journal, now: datetime, alone: bool) -> Claim | None:
     with transaction.atomic():
         batch = (
             Batch.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
@@ -125,15 +213,31 @@ def _claim_of(campaign: int, journal: Journal, now: datetime) -> Claim | None:
         if batch.claims >= PARKED_AT:
             settling.park_culprit(batch)
             return None
-        batch.status, batch.claim_token = Batch.Status.SENDING, uuid.uuid4()
-        batch.claimed_by, batch.claimed_at, batch.lease_until = f"{journal.name} {os.getpid()}", now, now + LEASE
-        batch.released = min(window_of(batch.claims), len(batch.ids) // 8)
-        journal.claim(batch.pk, batch.claim_token)
-        batch.save(
-            update_fields=["status", "claim_token", "claimed_by", "claimed_at", "released", "lease_until", "claims"]
-        )
+        if batch.claims >= ALONE and not alone:
+            raise Crowded
+        _take_hold(batch, journal, now)
         Campaign.objects.filter(pk=campaign).update(claimed_at=now)
         return settling.claim_of(batch)
+
+
+def _take_hold(batch: Batch, journal: Journal, now: datetime) -> None:
+    """Make the batch ours, with a lease; the journal hears of it before the database does."""
+    batch.status, batch.claim_token, batch.windows = Batch.Status.SENDING, uuid.uuid4(), 0
+    batch.claimed_by, batch.claimed_at, batch.lease_until = f"{journal.name} {os.getpid()}", now, now + LEASE
+    batch.released = first_release(batch.claims, len(batch.ids) // 8, len(batch.doubtful) // 8)
+    journal.claim(batch.pk, batch.claim_token)
+    batch.save(
+        update_fields=[
+            "status",
+            "claim_token",
+            "windows",
+            "claimed_by",
+            "claimed_at",
+            "lease_until",
+            "released",
+            "claims",
+        ]
+    )
 
 
 def due_work() -> bool:

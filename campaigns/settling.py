@@ -82,10 +82,11 @@ def settle(batch: int, token: UUID, answers: Iterable[Answered], doubtful: set[i
         claim.pending = [device for device in claim.pending if device in pending]
         known = [answer for answer in answers if answer.device in pending]
         maybe &= pending - {answer.device for answer in known}
+        headway = bool(known or rows)
         known += _given_up(claim, maybe, clock.now())
         window = Window(known, doubtful=frozenset(maybe))
         try:
-            record(claim, window, now=clock.now(), give_back=True, orderly=False)
+            record(claim, window, now=clock.now(), give_back=True, headway=headway)
         except Fenced:
             return False
     return True
@@ -104,6 +105,7 @@ def claim_of(row: Batch) -> Claim:
         doubtful=set(unpack(row.doubtful)),
         never_twice=row.campaign.never_twice,
         expires_at=row.campaign.expires_at,
+        windows=row.windows,
     )
 
 

@@ -53,6 +53,9 @@ def pump(version: int = VERSION) -> None:
     except Abandoned:
         logger.warning("Stopped while the database was away; the journal keeps what it does not know.")
         raise
+    except Exception:
+        sender.abandon()
+        raise
     sender.close()
     if not lifeline.cut() and sending.due_work():
         ring()

@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
                 ('claimed_at', models.DateTimeField(null=True)),
                 ('lease_until', models.DateTimeField(null=True)),
                 ('released', models.PositiveIntegerField(default=0)),
+                ('windows', models.PositiveIntegerField(default=0)),
                 ('accepted', models.PositiveIntegerField(default=0)),
                 ('retry', models.PositiveIntegerField(default=0)),
                 ('dropped', models.PositiveIntegerField(default=0)),
