@@ -21,36 +21,24 @@ from devices.push.base import Answer, ClientCertificate, Lost, Request
 
 T = TypeVar("T")
 
-BODY_LIMIT = 64 * 1024
-HEADER_LIMIT = 64 * 1024
+BODY_LIMIT = 64 * 1024  # bytes kept of an answer's body; the exchange ends at more
+HEADER_LIMIT = 16 * 1024  # bytes of headers; an answer with more is none
 UNWANTED = ["Expect:", "Accept:"]  # headers libcurl would add by itself
-# Nothing can have left when an exchange ends with one of these.
-BEFORE_SENDING = frozenset(
-    {
-        pycurl.E_UNSUPPORTED_PROTOCOL,
-        pycurl.E_URL_MALFORMAT,
-        pycurl.E_COULDNT_RESOLVE_PROXY,
-        pycurl.E_COULDNT_RESOLVE_HOST,
-        pycurl.E_COULDNT_CONNECT,
-        pycurl.E_SSL_CONNECT_ERROR,
-        pycurl.E_SSL_CERTPROBLEM,
-        pycurl.E_SSL_CIPHER,
-        pycurl.E_SSL_CACERT,
-        pycurl.E_SSL_CACERT_BADFILE,
-        pycurl.E_PEER_FAILED_VERIFICATION,
-        pycurl.E_SSL_ISSUER_ERROR,
-    }
-)
+LONGEST_NAP = 1.0  # seconds between two looks at the connections when libcurl names no nearer moment
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Exchange:
-    """What belongs to one easy handle while it is out."""
+    """One easy handle and what it hears. The handle is used again and again; only the request changes."""
 
     handle: Any
     certificate: ClientCertificate | None
+    allow: frozenset[str]
     headers: list[bytes] = field(default_factory=list)
-    body: list[bytes] = field(default_factory=list)
+    heard: int = 0  # bytes of headers
+    complete: bool = False  # an answer's headers came whole
+    body: bytearray = field(default_factory=bytearray)
+    refused: str = ""  # the address the guard refused last
     size: int = 0  # bytes of the request's body
     tag: Any = None
 
@@ -58,6 +46,36 @@ class _Exchange:
         """Make ready for the next request."""
         self.headers.clear()
         self.body.clear()
+        self.heard, self.complete, self.refused, self.tag = 0, False, "", None
+
+    def hear(self, line: bytes) -> int | None:
+        """Keep one header line; end the exchange (-1) when there are too many."""
+        self.heard += len(line)
+        if self.heard > HEADER_LIMIT:
+            return -1
+        if self.complete:
+            return None  # a trailer, after the body
+        if line == b"\r\n" or line == b"\n":
+            # A response with 1xx is no answer yet (RFC 9110, 15.2): the next one's headers take its place.
+            self.complete = not self.headers[0].partition(b" ")[2].startswith(b"1")
+            if not self.complete:
+                self.headers.clear()
+        else:
+            self.headers.append(line)
+        return None
+
+    def take(self, part: bytes) -> int | None:
+        """Keep a part of the body; end the exchange (-1) when that is enough."""
+        self.body += part[: BODY_LIMIT - len(self.body)]
+        return -1 if len(self.body) == BODY_LIMIT else None
+
+    def open(self, purpose: int, address: Any) -> Any:
+        """Open a socket to a resolved address, or refuse to."""
+        family, kind, protocol, target = address
+        if guard.refused(target[0], target[1], self.allow):
+            self.refused = str(target[0])
+            return pycurl.SOCKET_BAD
+        return socket.socket(family, kind, protocol)
 
 
 class Engine(Generic[T]):
@@ -70,14 +88,16 @@ class Engine(Generic[T]):
         connect_timeout: float = 3.0,
         allow: frozenset[str] = frozenset(),
         user_agent: str = "PushAdmin",
+        authorities: str = "",
     ) -> None:
         """Take how many requests may be out, seconds for a whole exchange and for connecting.
 
-        ``allow`` are exact ``host:port`` pairs that pass the address guard.
+        ``allow`` are exact ``host:port`` pairs that pass the address guard. ``authorities`` is the file of the
+        certificate authorities to trust (PEM), by default those that certifi brings.
         """
         self.concurrency = concurrency
-        self._deadline, self._connect_timeout = deadline, connect_timeout
-        self._allow, self._user_agent = allow, user_agent
+        self._allow = allow
+        self._options = _options(deadline, connect_timeout, user_agent, authorities or certifi.where())
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, concurrency)
         self._idle: dict[ClientCertificate | None, list[_Exchange]] = {}
@@ -94,20 +114,29 @@ class Engine(Generic[T]):
         return self.concurrency - len(self._out)
 
     def start(self, request: Request, tag: T) -> None:
-        """Send a request; its answer comes out of ``wait`` with ``tag``. RuntimeError when ``free`` is 0."""
+        """Send a request; its answer comes out of ``wait`` with ``tag``.
+
+        RuntimeError when ``free`` is 0; ValueError when a header holds what would end it or begin another one.
+        """
         if not self.free:
             raise RuntimeError("as many requests are out as may be")
+        lines = [f"{name}: {value}" for name, value in request.headers]
+        if not _printable(lines):
+            raise ValueError("a header holds a line end, a control character or something that is not ASCII")
         idle = self._idle.get(request.certificate)
         exchange = idle.pop() if idle else self._exchange(request.certificate)
         exchange.tag, exchange.size = tag, len(request.body)
         handle = exchange.handle
         handle.setopt(pycurl.URL, request.url)
         handle.setopt(pycurl.CUSTOMREQUEST, request.method)
-        handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in request.headers] + UNWANTED)
+        handle.setopt(pycurl.HTTPHEADER, lines + UNWANTED)
         handle.setopt(pycurl.POSTFIELDSIZE, exchange.size)
-        # A callback that cannot rewind, on purpose: given the bytes, libcurl would silently send them a second time
-        # when a kept-alive connection is closed before an answer, and nobody could tell whether two copies left.
+        # A callback that cannot rewind, on purpose. When a kept-alive connection is closed before an answer, libcurl
+        # sends the request once more on a new one (Curl_retry_request): two copies, and nobody could tell. It must
+        # rewind the body for that, fails, and we call the exchange ambiguous. Without a body there is nothing to
+        # rewind, so such a request gets a connection of its own.
         handle.setopt(pycurl.READFUNCTION, io.BytesIO(request.body).read)
+        handle.setopt(pycurl.FRESH_CONNECT, not exchange.size)
         self._multi.add_handle(handle)
         self._out[handle] = exchange
 
@@ -122,7 +151,8 @@ class Engine(Generic[T]):
             left = until - time.monotonic()
             if left <= 0:
                 break
-            self._multi.select(min(left, 1.0))
+            soon = self._multi.timeout()  # milliseconds until libcurl has something to do by itself; -1: nothing
+            self._multi.select(min(left, LONGEST_NAP if soon < 0 else soon / 1000))
         return []
 
     def close(self) -> None:
@@ -138,97 +168,92 @@ class Engine(Generic[T]):
         while True:
             left, done, failed = self._multi.info_read()
             for handle in done:
-                answers.append(self._answer(handle, 0, ""))
-            for handle, code, text in failed:
-                answers.append(self._answer(handle, code, text))
+                answers.append(self._answer(handle, ""))
+            for handle, _, text in failed:
+                answers.append(self._answer(handle, text))
             if not left:
                 return answers
 
-    def _answer(self, handle: Any, code: int, text: str) -> tuple[T, Answer]:
+    def _answer(self, handle: Any, text: str) -> tuple[T, Answer]:
         exchange = self._out.pop(handle)
         self._multi.remove_handle(handle)
         milliseconds = round(handle.getinfo(pycurl.TOTAL_TIME) * 1000)
-        status = handle.getinfo(pycurl.RESPONSE_CODE)
-        if status >= 200 and exchange.headers and exchange.headers[-1].strip() == b"":
-            body = b"".join(exchange.body)[:BODY_LIMIT] if exchange.body else b""
-            answer = Answer(status, parsed(exchange.headers), body, milliseconds)
+        if exchange.complete:  # a body that stalled or never ends takes nothing from what the headers said
+            status = handle.getinfo(pycurl.RESPONSE_CODE)
+            answer = Answer(status, parsed(exchange.headers), bytes(exchange.body), milliseconds)
         else:
-            lost = self._lost(exchange, code)
-            answer = Answer(0, {}, b"", milliseconds, lost, text or "The answer was not HTTP.")
+            answer = Answer(0, {}, b"", milliseconds, _lost(exchange), _sentence(exchange, text))
         tag = exchange.tag
         exchange.clear()
         self._idle.setdefault(exchange.certificate, []).append(exchange)
         return tag, answer
 
-    def _lost(self, exchange: _Exchange, code: int) -> Lost:
-        """Tell whether the service can have a whole request: only then anything is in doubt."""
-        handle = exchange.handle
-        if handle.getinfo(pycurl.REQUEST_SIZE) == 0:
-            return Lost.NOT_SENT
-        if code in BEFORE_SENDING and handle.getinfo(pycurl.SIZE_UPLOAD) == 0 and exchange.size:
-            return Lost.NOT_SENT
-        complete = handle.getinfo(pycurl.SIZE_UPLOAD) >= exchange.size
-        return Lost.AMBIGUOUS if complete else Lost.NOT_SENT
-
     def _exchange(self, certificate: ClientCertificate | None) -> _Exchange:
         handle = pycurl.Curl()
-        exchange = _Exchange(handle, certificate)
-        options = {
-            pycurl.NOSIGNAL: 1,
-            pycurl.POST: 1,
-            pycurl.TIMEOUT_MS: int(self._deadline * 1000),
-            pycurl.CONNECTTIMEOUT_MS: int(self._connect_timeout * 1000),
-            pycurl.FOLLOWLOCATION: 0,
-            pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
-            pycurl.PROXY: "",
-            pycurl.NOPROXY: "*",
-            pycurl.NETRC: pycurl.NETRC_IGNORED,
-            pycurl.HTTP_CONTENT_DECODING: 0,
-            pycurl.HTTP_TRANSFER_DECODING: 1,
-            pycurl.MAXFILESIZE: BODY_LIMIT,
-            pycurl.USERAGENT: self._user_agent,
-            pycurl.CAINFO: certifi.where(),
-            pycurl.SSL_VERIFYPEER: 1,
-            pycurl.SSL_VERIFYHOST: 2,
-            pycurl.TCP_NODELAY: 1,
-            pycurl.HEADERFUNCTION: _capped(exchange.headers, HEADER_LIMIT),
-            pycurl.WRITEFUNCTION: _capped(exchange.body, BODY_LIMIT),
-            pycurl.OPENSOCKETFUNCTION: self._open,
-        }
-        for option, value in options.items():
+        exchange = _Exchange(handle, certificate, self._allow)
+        for option, value in self._options.items():
             handle.setopt(option, value)
+        handle.setopt(pycurl.HEADERFUNCTION, exchange.hear)
+        handle.setopt(pycurl.WRITEFUNCTION, exchange.take)
+        handle.setopt(pycurl.OPENSOCKETFUNCTION, exchange.open)
         if certificate is not None:
             handle.setopt(pycurl.SSLCERT_BLOB, certificate.certificate.encode())
             handle.setopt(pycurl.SSLKEY_BLOB, certificate.key.encode())
         return exchange
 
-    def _open(self, purpose: int, address: Any) -> Any:
-        family, kind, protocol, target = address
-        if guard.refused(target[0], target[1], self._allow):
-            return pycurl.SOCKET_BAD
-        return socket.socket(family, kind, protocol)
+
+def _options(deadline: float, connect_timeout: float, user_agent: str, authorities: str) -> dict[int, Any]:
+    """Return what every handle is told once."""
+    return {
+        pycurl.NOSIGNAL: 1,
+        pycurl.POST: 1,
+        pycurl.TIMEOUT_MS: int(deadline * 1000),
+        pycurl.CONNECTTIMEOUT_MS: int(connect_timeout * 1000),
+        pycurl.FOLLOWLOCATION: 0,
+        pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+        pycurl.PATH_AS_IS: 1,
+        pycurl.PROXY: "",
+        pycurl.NOPROXY: "*",
+        pycurl.NETRC: pycurl.NETRC_IGNORED,
+        pycurl.HTTP_CONTENT_DECODING: 0,
+        pycurl.USERAGENT: user_agent,
+        pycurl.CAINFO: authorities,
+        pycurl.SSL_VERIFYPEER: 1,
+        pycurl.SSL_VERIFYHOST: 2,
+        pycurl.TCP_NODELAY: 1,
+    }
 
 
-def _capped(parts: list[bytes], limit: int) -> Any:
-    """Return a callback for libcurl that keeps at most ``limit`` bytes and ends the exchange at more."""
+def _printable(lines: list[str]) -> bool:
+    """Return whether header lines hold printable ASCII only; libcurl would send a line end as it is."""
+    joined = "".join(lines)
+    return joined.isascii() and joined.isprintable()
 
-    def keep(part: bytes) -> int | None:
-        if len(parts) > 200 and sum(map(len, parts)) > limit:
-            return -1
-        parts.append(part)
-        return None
 
-    return keep
+def _lost(exchange: _Exchange) -> Lost:
+    """Tell whether the service can have a whole request: only then anything is in doubt.
+
+    Whole means that the kernel took the last byte, not that it arrived: that nobody here can know.
+    """
+    sent = exchange.handle.getinfo(pycurl.REQUEST_SIZE)
+    complete = sent and exchange.handle.getinfo(pycurl.SIZE_UPLOAD) >= exchange.size
+    return Lost.AMBIGUOUS if complete else Lost.NOT_SENT
+
+
+def _sentence(exchange: _Exchange, text: str) -> str:
+    """Say for a person why there is no answer."""
+    if exchange.refused:
+        return f"{exchange.refused} is not a public address: the connection was refused on our side."
+    if exchange.heard > HEADER_LIMIT:
+        return f"The answer's headers have more than {HEADER_LIMIT} bytes."
+    return text or "The answer was not HTTP."
 
 
 def parsed(lines: list[bytes]) -> dict[str, str]:
-    """Return the headers of the last response in ``lines``, names in lower case, values as latin-1 text."""
+    """Return the headers of a response, status line first: names in lower case, values as latin-1 text."""
     headers: dict[str, str] = {}
-    for line in lines:
-        if line.startswith(b"HTTP/"):
-            headers.clear()
-            continue
-        name, colon, value = line.partition(b":")
+    for line in lines[1:]:
+        name, colon, value = line.decode("latin-1").partition(":")
         if colon:
-            headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
+            headers[name.strip().lower()] = value.strip()
     return headers
