@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 from django.db import connection, transaction
@@ -19,7 +20,6 @@ from devices.models import Device
 from devices.push.base import Outcome
 
 LEASE = timedelta(seconds=20)
-NAMESPACE = uuid.UUID("6f0c2a5e-63a5-5d0e-8f4a-6f3f3c1f5b11")
 COUNTERS = {outcome: outcome.value for outcome in Outcome}
 
 
@@ -27,9 +27,10 @@ class Fenced(Exception):
     """The claim is somebody else's by now: write nothing, stop."""
 
 
-def message_id(campaign: int, device: int) -> uuid.UUID:
-    """Return the id that every copy of this campaign for this device carries."""
-    return uuid.uuid5(NAMESPACE, f"{campaign}:{device}")
+def message_id(campaign: int, device: int) -> str:
+    """Return the id that every copy of this campaign for this device carries: a UUID of version 8 (RFC 9562 §5.8)."""
+    digest = blake2b(b"%d:%d" % (campaign, device), digest_size=16, person=b"push message").hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:]}"
 
 
 @dataclass(slots=True)
@@ -94,7 +95,7 @@ def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = Fal
                     latest=True,
                 ).update(latest=False)
             _mark_devices(claim, decided, now)
-            _queue_later(claim, decided, window.deferred, later)
+            _queue_later(claim, decided, window.deferred, later, now)
         else:
             later = {}  # what was made then is not known here: the next ones get batches of their own
     claim.pending, claim.doubtful, claim.later = left, doubtful, later
@@ -192,9 +193,10 @@ def _insert(rows: Sequence[Row]) -> None:
                     copy.write_row(row)
             return
         marks = ", ".join(["%s"] * len(COLUMNS))
+        moments = {row[12]: connection.ops.adapt_datetimefield_value(row[12]) for row in rows}
         cursor.executemany(
             f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608 (names are constants)
-            [(*row[:9], row[9].hex, *row[10:12], connection.ops.adapt_datetimefield_value(row[12])) for row in rows],
+            [(*row[:9], row[9].replace("-", ""), *row[10:12], moments[row[12]]) for row in rows],
         )
 
 
@@ -228,12 +230,13 @@ def _queue_later(
     decided: Iterable[tuple[Answered, Decision]],
     deferred: Iterable[tuple[int, datetime]],
     later: dict[tuple[int, datetime], Later],
+    now: datetime,
 ) -> None:
     """Put everybody who needs another moment into a later batch; the ones of one claim share theirs."""
     fresh: dict[tuple[int, datetime], Later] = {}
 
     def put(device: int, attempt: int, moment: datetime, doubtful: bool) -> None:
-        group = fresh.setdefault((attempt, _rounded(moment)), Later([], []))
+        group = fresh.setdefault((attempt, _rounded(moment) if moment > now else moment), Later([], []))
         group.ids.append(device)
         if doubtful:
             group.doubtful.append(device)

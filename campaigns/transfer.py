@@ -159,7 +159,7 @@ class Transfer:
             return None
         if verdict is None:
             _, service, address, os_rank, language, _, _ = row
-            identity = str(message_id(self.claim.campaign, device))
+            identity = message_id(self.claim.campaign, device)
             try:
                 push_service, request = self.renderer.request(service, address, os_rank, language, identity)
             except (Unrenderable, MessageInvalid, AddressRefused, LookupError) as problem:
