@@ -73,13 +73,21 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. The engine adds Host and Content-Length and nothing else."""
+    """One HTTP request. The engine adds Host, User-Agent and Content-Length and nothing else.
+
+    ValueError when a header holds what would end it or begin another one: libcurl sends such bytes as they are.
+    """
 
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     method: str = "POST"
     certificate: ClientCertificate | None = None
+
+    def __post_init__(self) -> None:
+        text = "".join([part for header in self.headers for part in header])
+        if not (text.isascii() and text.isprintable()):
+            raise ValueError("A header holds a line end, a control character or something that is not ASCII.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,22 +114,16 @@ class Engine(Generic[T]):
         return self.concurrency - len(self._out)
 
     def start(self, request: Request, tag: T) -> None:
-        """Send a request; its answer comes out of ``wait`` with ``tag``.
-
-        RuntimeError when ``free`` is 0; ValueError when a header holds what would end it or begin another one.
-        """
+        """Send a request; its answer comes out of ``wait`` with ``tag``. RuntimeError when ``free`` is 0."""
         if not self.free:
             raise RuntimeError("as many requests are out as may be")
-        lines = [f"{name}: {value}" for name, value in request.headers]
-        if not _printable(lines):
-            raise ValueError("a header holds a line end, a control character or something that is not ASCII")
         idle = self._idle.get(request.certificate)
         exchange = idle.pop() if idle else self._exchange(request.certificate)
         exchange.tag, exchange.size = tag, len(request.body)
         handle = exchange.handle
         handle.setopt(pycurl.URL, request.url)
         handle.setopt(pycurl.CUSTOMREQUEST, request.method)
-        handle.setopt(pycurl.HTTPHEADER, lines + UNWANTED)
+        handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in request.headers] + UNWANTED)
         handle.setopt(pycurl.POSTFIELDSIZE, exchange.size)
         # A callback that cannot rewind, on purpose. When a kept-alive connection is closed before an answer, libcurl
         # sends the request once more on a new one (Curl_retry_request): two copies, and nobody could tell. It must
@@ -168,13 +162,13 @@ class Engine(Generic[T]):
         while True:
             left, done, failed = self._multi.info_read()
             for handle in done:
-                answers.append(self._answer(handle, ""))
-            for handle, _, text in failed:
-                answers.append(self._answer(handle, text))
+                answers.append(self._answer(handle, 0, ""))
+            for handle, code, text in failed:
+                answers.append(self._answer(handle, code, text))
             if not left:
                 return answers
 
-    def _answer(self, handle: Any, text: str) -> tuple[T, Answer]:
+    def _answer(self, handle: Any, code: int, text: str) -> tuple[T, Answer]:
         exchange = self._out.pop(handle)
         self._multi.remove_handle(handle)
         milliseconds = round(handle.getinfo(pycurl.TOTAL_TIME) * 1000)
@@ -182,7 +176,7 @@ class Engine(Generic[T]):
             status = handle.getinfo(pycurl.RESPONSE_CODE)
             answer = Answer(status, parsed(exchange.headers), bytes(exchange.body), milliseconds)
         else:
-            answer = Answer(0, {}, b"", milliseconds, _lost(exchange), _sentence(exchange, text))
+            answer = Answer(0, {}, b"", milliseconds, _lost(exchange), _sentence(exchange, code, text))
         tag = exchange.tag
         exchange.clear()
         self._idle.setdefault(exchange.certificate, []).append(exchange)
@@ -224,28 +218,24 @@ def _options(deadline: float, connect_timeout: float, user_agent: str, authoriti
     }
 
 
-def _printable(lines: list[str]) -> bool:
-    """Return whether header lines hold printable ASCII only; libcurl would send a line end as it is."""
-    joined = "".join(lines)
-    return joined.isascii() and joined.isprintable()
-
-
 def _lost(exchange: _Exchange) -> Lost:
     """Tell whether the service can have a whole request: only then anything is in doubt.
 
     Whole means that the kernel took the last byte, not that it arrived: that nobody here can know.
     """
     sent = exchange.handle.getinfo(pycurl.REQUEST_SIZE)
-    complete = sent and exchange.handle.getinfo(pycurl.SIZE_UPLOAD) >= exchange.size
+    complete = sent and exchange.handle.getinfo(pycurl.SIZE_UPLOAD_T) >= exchange.size
     return Lost.AMBIGUOUS if complete else Lost.NOT_SENT
 
 
-def _sentence(exchange: _Exchange, text: str) -> str:
+def _sentence(exchange: _Exchange, code: int, text: str) -> str:
     """Say for a person why there is no answer."""
     if exchange.refused:
         return f"{exchange.refused} is not a public address: the connection was refused on our side."
     if exchange.heard > HEADER_LIMIT:
         return f"The answer's headers have more than {HEADER_LIMIT} bytes."
+    if code == pycurl.E_SEND_FAIL_REWIND:
+        return "The service closed a connection that was in use before, without an answer."
     return text or "The answer was not HTTP."
 
 
