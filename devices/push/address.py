@@ -9,7 +9,7 @@ from devices.push.base import AddressRefused
 
 LONGEST = 2048  # characters; MPNS documents "up to 1,024" in one place and "may exceed 1,024" in another
 _URL = re.compile(
-    r"(?P<scheme>[A-Za-z]{1,10})://(?P<host>[A-Za-z0-9.-]{1,253})(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<scheme>[A-Za-z]{1,10})://(?P<host>[A-Za-z0-9.-]{1,253})(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"(?P<path>/[A-Za-z0-9._~:+=,;!$'()*/-]*)?(?P<query>\?[A-Za-z0-9._~:+=,;!$'()*/?&-]*)?"
 )
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -43,7 +43,7 @@ def read(raw: str, word: str, hosts: tuple[str, ...], extra_hosts: frozenset[str
         raise AddressRefused(f"This {word} is not spelled as a plain http(s) address.")
     scheme, host = parts["scheme"].lower(), parts["host"].lower()
     host = host[:-1] if host.endswith(".") else host
-    port = (parts["port"] or "").lstrip("0")
+    port = parts["port"] or ""
     port = "" if port == DEFAULT_PORTS.get(scheme) else port
     if scheme not in schemes:
         raise AddressRefused(f"This {word} must begin with {' or '.join(f'{name}://' for name in sorted(schemes))}.")

@@ -43,6 +43,11 @@ from devices.push.message import (
 NAMESPACE = "WPNotification"
 ElementTree.register_namespace("wp", NAMESPACE)
 HOUR = timedelta(hours=1)
+# The two forms of channel URI: the classic one, where path and scheme both tell whether a certificate is due, and the
+# later one of 8.1, where only the scheme does.
+PATH = re.compile(
+    r"/(?:(?P<tier>throttled|unthrottled)thirdparty/[0-9]+\.[0-9]+|u/1/[A-Za-z0-9-]+)/(?P<id>[A-Za-z0-9._~:=-]+)"
+)
 CLASS_BASE = {"tile": 1, "toast": 2, "raw": 3}
 CLASS_DELAY = {0: 0, 450: 10, 900: 20}
 TARGET = {"toast": "toast", "tile": "token"}  # a tile is called "token" on the wire; raw has no target
@@ -168,13 +173,11 @@ class Mpns(PushService):
     def clean_address(self, raw: str, *, extra_hosts: frozenset[str] = frozenset()) -> str:
         """Return a channel URI in its plain spelling; raise AddressRefused."""
         url = address.read(raw, self.address_word, self.hosts, extra_hosts, frozenset({"http", "https"}))
-        first, _, rest = url.path.lstrip("/").partition("/")
-        if first not in {"throttledthirdparty", "unthrottledthirdparty", "u"} or "/" not in rest or "//" in url.path:
+        path = PATH.fullmatch(url.path)
+        if path is None or path["id"] in {".", ".."}:
             raise AddressRefused("This is not the path of a channel URI.")
-        if ".." in url.path.split("/") or "." in url.path.split("/"):
-            raise AddressRefused("This is not the path of a channel URI.")
-        if (first, url.scheme) in {("throttledthirdparty", "https"), ("unthrottledthirdparty", "http")}:
-            raise AddressRefused("The scheme does not fit: http goes with throttledthirdparty, https with unthrottled.")
+        if path["tier"] and (path["tier"] == "throttled") != (url.scheme == "http"):
+            raise AddressRefused("http goes with throttledthirdparty, https with unthrottledthirdparty.")
         return str(url)
 
     def problems(self, message: Message) -> list[Problem]:
