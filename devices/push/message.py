@@ -55,7 +55,7 @@ def said(label: str, help: str = "", kind: Kind = "text", default: Any = "", cle
     return field(default=default, metadata=asks)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
     """The base of all messages. Text is kept as typed, but for characters that XML cannot carry."""
 
@@ -71,7 +71,7 @@ class Message:
             if isinstance(value, str):
                 object.__setattr__(self, spec.name, UNSPEAKABLE.sub("", value))
         errors = [problem for problem in self._problems() if problem.level == "error"]
-        if self.delay not in DELAYS:
+        if not (_is_whole(self.delay) and self.delay in DELAYS):
             errors.append(Problem("delay", "The delay is 0, 450 or 900 seconds."))
         if errors:
             raise MessageInvalid(errors)
@@ -94,12 +94,21 @@ class Message:
 
     @staticmethod
     def from_fields(slug: str, fields: Mapping[str, object]) -> Message:
-        """Return the message called ``slug`` from what a form posted or ``to_fields`` gave; raise MessageInvalid."""
+        """Return the message called ``slug`` from what a form posted or ``to_fields`` gave.
+
+        Raises MessageInvalid with everything that is wrong, names and types that do not fit included.
+        """
+        kind = MESSAGES.get(slug)
+        if kind is None:
+            raise MessageInvalid([Problem("", f"There is no message called “{slug[:40]}”.")])
+        values, problems = _values(kind, fields)
         try:
-            kind = MESSAGES[slug]
-        except KeyError:
-            raise MessageInvalid([Problem("", f"There is no message called “{slug}”.")]) from None
-        return kind(**_values(kind, fields))
+            message = kind(**values)
+        except MessageInvalid as invalid:
+            problems += invalid.problems
+        if problems:
+            raise MessageInvalid(problems)
+        return message
 
     def to_fields(self) -> dict[str, Any]:
         """Return what ``from_fields`` takes, as JSON values, without what is at its default."""
@@ -113,42 +122,44 @@ class Message:
         return fields
 
 
-def _values(kind: type[Message], fields: Mapping[str, object]) -> dict[str, Any]:
-    """Return constructor arguments, or raise MessageInvalid for names and types that do not fit."""
+def _values(kind: type[Message], fields: Mapping[str, object]) -> tuple[dict[str, Any], list[Problem]]:
+    """Return constructor arguments, and what is wrong with names and types."""
     specs = {spec.name: spec for spec in dataclasses.fields(kind)}
     problems: list[Problem] = []
     values: dict[str, Any] = {}
     for name, value in fields.items():
         if name not in specs:
-            problems.append(Problem(name, f"A {kind.label.lower()} has no field “{name}”."))
+            problems.append(Problem(name[:40], f"A {kind.label.lower()} has no field “{name[:40]}”."))
         elif name == "clear":
-            values[name] = frozenset(str(word) for word in value) if isinstance(value, (list, tuple, set, frozenset)) else value
+            values[name] = _names(value)
         elif name in {"count", "delay"}:
-            values[name] = _whole(name, value, problems)
+            values[name] = _whole(value, None if name == "count" else 0)
         elif name == "silent":
             values[name] = value in (True, "on", "true", "1")
         elif isinstance(value, str):
             values[name] = value
         else:
             problems.append(Problem(name, f"“{name}” must be text."))
-    if problems:
-        raise MessageInvalid(problems)
-    return values
+    return values, problems
 
 
-def _whole(name: str, value: object, problems: list[Problem]) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    text = str(value if value is not None else "").strip()
+def _names(value: object) -> frozenset[str]:
+    """Return the names that a form or JSON lists."""
+    several = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    return frozenset(str(name) for name in several if name)
+
+
+def _whole(value: object, nothing: int | None) -> object:
+    """Return the number a form spelled; what is none stays as it is, for the message itself to complain about."""
+    if not isinstance(value, str):
+        return nothing if value is None else value
+    text = value.strip()
     if not text:
-        return None if name == "count" else 0
-    if text.isascii() and text.isdecimal() and len(text) < 9:
-        return int(text)
-    problems.append(Problem(name, f"“{text[:20]}” is not a whole number."))
-    return None if name == "count" else 0
+        return nothing
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else text[:20]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Toast(Message):
     """A line at the top of the screen that can be tapped."""
 
@@ -170,13 +181,15 @@ class Toast(Message):
             problems.append(Problem("param", "The page must begin with / (a page) or ? (the start page)."))
         escaped = len(escape(self.param, {'"': "&quot;", "'": "&apos;"}))
         if escaped > PARAM_LIMIT:
-            problems.append(Problem("param", f"The page has {escaped} characters when escaped; {PARAM_LIMIT} are allowed."))
+            problems.append(
+                Problem("param", f"The page has {escaped} characters when escaped; {PARAM_LIMIT} are allowed.")
+            )
         if self.sound and self.silent:
             problems.append(Problem("sound", "Choose a sound or silence, not both."))
         return problems
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Tile(Message):
     """What all tiles share."""
 
@@ -187,9 +200,7 @@ class Tile(Message):
 
     def _problems(self) -> list[Problem]:
         clearable = {asked.name for asked in self.form_fields() if asked.clearable}
-        problems = [
-            Problem(name, f"“{name}” cannot be cleared.") for name in sorted(set(self.clear) - clearable)
-        ]
+        problems = [Problem(name, f"“{name}” cannot be cleared.") for name in sorted(set(self.clear) - clearable)]
         said_something = False
         for asked in self.form_fields():
             value = getattr(self, asked.name)
@@ -206,9 +217,13 @@ class Tile(Message):
         return problems
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _field_problems(asked: FormField, value: Any) -> list[Problem]:
-    if asked.kind == "count" and value is not None and not 0 <= value <= COUNT_LIMIT:
-        return [Problem(asked.name, f"The count is a whole number from 0 (hidden) to {COUNT_LIMIT}; {value} is not.")]
+    if asked.kind == "count" and value is not None and not (_is_whole(value) and 0 <= value <= COUNT_LIMIT):
+        return [Problem(asked.name, f"The count is a whole number from 0 (hidden) to {COUNT_LIMIT}; “{value}” is not.")]
     if asked.kind == "colour" and value and not re.fullmatch("#[0-9A-Fa-f]{8}", value):
         return [Problem(asked.name, f"“{value[:20]}” is not a colour: write #AARRGGBB, for example #FF2D7D9A.")]
     if asked.kind == "image" and value:
@@ -223,6 +238,8 @@ def _image_problems(asked: FormField, value: str) -> list[Problem]:
         scheme, host = urlsplit(value).scheme, urlsplit(value).hostname
     except ValueError:
         scheme, host = "", None
+    if re.search(r"[\s\\]", value):
+        return [Problem(asked.name, "An image's address holds no blanks and no backslashes.")]
     local = value.startswith("/") and not value.startswith("//")
     isolated = value.startswith("isostore:/Shared/ShellContent/")
     if not (local or isolated or (scheme in {"http", "https"} and host)):
@@ -244,7 +261,7 @@ def _count() -> Any:
     return said("Count", "1 to 99; 0 hides it; empty leaves it as it is.", "count", None, clearable=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StandardTile(Tile):
     """The tile of Windows Phone 7: front and back."""
 
@@ -259,7 +276,7 @@ class StandardTile(Tile):
     back_content: str = _text("Back text", "long")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FlipTile(Tile):
     """A tile that turns over, in three sizes. Windows Phone 7.8 and 8."""
 
@@ -278,7 +295,7 @@ class FlipTile(Tile):
     back_content: str = _text("Back text", "long")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IconicTile(Tile):
     """An icon with a number, in the phone's colour. Windows Phone 7.8 and 8."""
 
@@ -295,7 +312,7 @@ class IconicTile(Tile):
     background_color: str = said("Colour", "#AARRGGBB; empty keeps the phone's own.", "colour", clearable=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CycleTile(Tile):
     """Up to nine pictures in turn. Windows Phone 7.8 and 8."""
 
@@ -316,7 +333,7 @@ class CycleTile(Tile):
     title: str = _text("Title")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Raw(Message):
     """Text for the running app; a phone where it does not run throws it away."""
 

@@ -128,7 +128,9 @@ def test_the_refusal_is_a_sentence_that_names_the_word() -> None:
     with pytest.raises(AddressRefused) as refused:
         MPNS.clean_address(f"http://evil.com{PATH}")
     assert str(refused.value) == "“evil.com” is not a host of this push service."
-    with pytest.raises(AddressRefused, match=rf"^This channel URI has \d+ characters; at most {LONGEST} are accepted\.$"):
+    with pytest.raises(
+        AddressRefused, match=rf"^This channel URI has \d+ characters; at most {LONGEST} are accepted\.$"
+    ):
         MPNS.clean_address(HTTP + "A" * LONGEST)
 
 
