@@ -110,27 +110,27 @@ def send_again(campaign: Campaign, which: str, by: AbstractBaseUser | None = Non
         campaign.move(Status.SENDING, finished_at=None, expires_at=expires_at)
         most = 1 if campaign.never_twice else 2
         wanted = Delivery.objects.filter(campaign=campaign, latest=True, outcome__in=AGAIN[which], copies__lt=most)
-        rows = list(
-            wanted.order_by("attempt", "device_id").values_list("attempt", "device_id", "copies", "batch", "outcome")
-        )
+        columns = ("attempt", "batch__service", "device_id", "copies", "batch", "outcome")
+        rows = list(wanted.order_by(*columns[:3]).values_list(*columns))
         if not rows:
             raise NotReady("There is nobody left to send to again.")
         wanted.update(latest=False)
         # The attempt they ended with becomes one of several: it counts as repeated, and the totals stay exact.
-        for (batch, outcome), count in Counter((row[3], row[4]) for row in rows).items():
+        for (batch, outcome), count in Counter((row[4], row[5]) for row in rows).items():
             Batch.objects.filter(pk=batch).update(**{outcome: F(outcome) - count, "retry": F("retry") + count})
-        for attempt, same in groupby(rows, key=itemgetter(0)):
-            _queue_again(campaign, attempt + 1, [(device, copies) for _, device, copies, _, _ in same])
+        for (attempt, service), same in groupby(rows, key=itemgetter(0, 1)):
+            _queue_again(campaign, service, attempt + 1, [(row[2], row[3]) for row in same])
         tasks.ring_on_commit()
     return len(rows)
 
 
-def _queue_again(campaign: Campaign, attempt: int, wanted: Sequence[tuple[int, int]]) -> None:
+def _queue_again(campaign: Campaign, service: str, attempt: int, wanted: Sequence[tuple[int, int]]) -> None:
     due_at = clock.now()
     parts = [wanted[start : start + planning.BATCH] for start in range(0, len(wanted), planning.BATCH)]
     Batch.objects.bulk_create(
         Batch(
             campaign=campaign,
+            service=service,
             attempt=attempt,
             due_at=due_at,
             ids=pack(device for device, _ in part),

@@ -57,6 +57,8 @@ class Campaign(models.Model):
     frozen_at = models.DateTimeField(null=True, editable=False)  # when the last device of the audience was frozen
     cursor = models.BigIntegerField(default=0, editable=False)  # primary key of the last device frozen
     claimed_at = models.DateTimeField(null=True, editable=False)  # claims go round the campaigns by this
+    per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Pushes a minute at most.")
+    paced_until = models.DateTimeField(null=True, editable=False)  # no claim before this: the pace
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-id"]
@@ -146,6 +148,7 @@ class Batch(models.Model):
         PARKED = "parked", _("parked")  # killed its sender three times; a person decides
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="batches")
+    service = models.CharField(max_length=20)  # of all its devices: one service that is down holds up no other
     attempt = models.PositiveSmallIntegerField(default=1)
     due_at = models.DateTimeField()
     ids = models.BinaryField()  # device ids, 8 bytes each, big-endian
@@ -210,6 +213,16 @@ class Delivery(models.Model):
             models.Index(fields=["device", "-at"], name="delivery_of_device"),
             models.Index(fields=["campaign", "outcome", "device"], name="delivery_by_outcome", condition=Q(latest=True)),
         ]
+
+
+class Breaker(models.Model):
+    """A push service that is down, as the senders found out. No row: all is well."""
+
+    service = models.CharField(max_length=20, primary_key=True)
+    since = models.DateTimeField()
+    level = models.PositiveSmallIntegerField(default=0)  # how often in a row it was still down
+    open_until = models.DateTimeField()  # nothing is claimed before; then one push at a time
+    reason = models.CharField(max_length=300, blank=True)
 
 
 class Worker(models.Model):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from campaigns.models import Batch, Campaign, pack
 from devices import clock, segments
@@ -31,15 +32,19 @@ def freeze_some(campaign: int) -> bool:
     campaign's lock.
     """
     with transaction.atomic():
-        row = Campaign.objects.select_for_update().select_related(None).get(pk=campaign)
-        if row.status != Status.PREPARING:
+        rows = Campaign.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+        row = rows.filter(pk=campaign, status=Status.PREPARING).first()
+        if row is None:  # somebody else is at it, or it is done
             return False
         audience = segments.devices(row.app, row.rule).filter(pk__gt=row.cursor).order_by("pk")
-        ids = list(audience.values_list("pk", flat=True)[:CHUNK])
+        chosen = list(audience.values_list("pk", "service")[:CHUNK])
+        ids = [pk for pk, _ in chosen]
         due_at = clock.now()
+        size = batch_size(row.per_minute)
         Batch.objects.bulk_create(
-            Batch(campaign=row, due_at=due_at, ids=pack(part), size=len(part))
-            for part in (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+            Batch(campaign=row, service=service, due_at=due_at, ids=pack(part), size=len(part))
+            for service, members in _by_service(chosen).items()
+            for part in (members[start : start + size] for start in range(0, len(members), size))
         )
         if len(ids) == CHUNK:
             Campaign.objects.filter(pk=campaign).update(cursor=ids[-1], audience=row.audience + len(ids))
@@ -51,3 +56,15 @@ def freeze_some(campaign: int) -> bool:
         else:
             row.move(Status.FINISHED, finished_at=due_at, **done)
         return False
+
+
+def batch_size(per_minute: int | None) -> int:
+    """Return how many devices go into one batch: at a pace of so many a minute, what goes in five seconds."""
+    return BATCH if per_minute is None else max(1, min(BATCH, per_minute // 12))
+
+
+def _by_service(chosen: Iterable[tuple[int, str]]) -> dict[str, list[int]]:
+    members: dict[str, list[int]] = {}
+    for pk, service in chosen:
+        members.setdefault(service, []).append(pk)
+    return members

@@ -41,6 +41,7 @@ class Claim:
     token: uuid.UUID
     campaign: int
     app: int
+    service: str
     attempt: int
     claims: int
     pending: list[int]
@@ -247,7 +248,7 @@ def _queue_later(
     for device, moment in deferred:
         put(device, claim.attempt, moment, device in claim.doubtful)
     for key, group in sorted(fresh.items()):
-        later[key] = _append(later.get(key), group) or _create(claim.campaign, *key, group)
+        later[key] = _append(later.get(key), group) or _create(claim, *key, group)
 
 
 def _append(earlier: Later | None, fresh: Later) -> Later | None:
@@ -260,9 +261,10 @@ def _append(earlier: Later | None, fresh: Later) -> Later | None:
     return both if written else None
 
 
-def _create(campaign: int, attempt: int, moment: datetime, group: Later) -> Later:
+def _create(claim: Claim, attempt: int, moment: datetime, group: Later) -> Later:
     batch = Batch.objects.create(
-        campaign_id=campaign,
+        campaign_id=claim.campaign,
+        service=claim.service,
         attempt=attempt,
         due_at=moment,
         ids=pack(group.ids),

@@ -11,19 +11,19 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Exists, F, OuterRef, Q
 
-from campaigns import planning, settling
+from campaigns import breaker, planning, settling
 from campaigns.journal import Journal
-from campaigns.models import Batch, Campaign, MoveRefused
+from campaigns.models import Batch, Breaker, Campaign, MoveRefused
 from campaigns.recording import LEASE, Claim
 from campaigns.rendering import Renderer
 from campaigns.transfer import ALONE, Abandoned, Stop, Transfer, Waiting, first_release
@@ -39,6 +39,7 @@ OPEN_OF_ONE = 24  # of them of one campaign, so that another one always finds ro
 LOOK = 0.2  # seconds between two looks for due work by a sender that is busy
 SWEEP_EVERY = 2.0  # seconds between two sweeps
 Status = Campaign.Status
+MOVING = (Status.PREPARING, Status.SENDING)  # the first batches leave while the last ones are still being frozen
 
 
 def journal_folder() -> Path:
@@ -53,6 +54,7 @@ class Sender:
     engine: Engine[Waiting]
     transfers: list[Transfer] = field(default_factory=list)
     idle: list[Journal] = field(default_factory=list)
+    watch: breaker.Watch = field(default_factory=breaker.Watch)
     ended: int = 0  # batches that went through our hands
     _swept: float = float("-inf")
     _looked: float = float("-inf")
@@ -89,12 +91,23 @@ class Sender:
                 for transfer in self.transfers:
                     transfer.leaving = True
             elif time.monotonic() < until:
-                self._look_around(stop)
+                self._patiently(self._look_around, stop)
             if not self.transfers:
                 return self.ended - before
             self._start()
             self.gather(0.25)
+            self._patiently(self._judge)
             self._record()
+
+    def _patiently(self, step: Callable[..., None], *arguments: object) -> None:
+        """Take a step that needs the database; when it is away, pushes that are out are still listened to."""
+        try:
+            step(*arguments)
+        except (OperationalError, InterfaceError) as error:
+            connection.close()
+            if not self.transfers:
+                raise
+            logger.warning("The database does not answer (%s); trying again.", type(error).__name__)
 
     def gather(self, timeout: float) -> None:
         """Wait up to ``timeout`` seconds for answers and hand them to their batches."""
@@ -110,15 +123,12 @@ class Sender:
         if now - self._swept > SWEEP_EVERY:
             sweep()
             self._swept = now
-        if self._dry and self.transfers and now - self._looked < LOOK:
-            return
-        self._looked, self._dry = now, False
-        if prepare_some():
-            self._looked = float("-inf")
-        while self._hungry() and not stop():
-            if not self._claim(stop):
-                self._dry = True
-                return
+        if not self.transfers or now - self._looked > LOOK:
+            self._looked, self._dry = now, False
+            while prepare_some() and not self.transfers and not sending_due() and not stop():
+                pass
+        while not self._dry and self._hungry() and not stop():
+            self._dry = not self._claim(stop)
 
     def _hungry(self) -> bool:
         backlog = sum(transfer.backlog for transfer in self.transfers)
@@ -126,20 +136,46 @@ class Sender:
 
     def _claim(self, stop: Stop) -> bool:
         """Claim and open the next due batch; return whether there was one for us."""
+        if any(transfer.claim.claims >= ALONE for transfer in self.transfers):
+            return False
         journal = self.idle.pop() if self.idle else Journal(journal_folder())
         of_campaign = Counter(transfer.claim.campaign for transfer in self.transfers)
         full = [campaign for campaign, count in of_campaign.items() if count >= OPEN_OF_ONE]
-        wants_to_be_alone = any(transfer.claim.claims >= ALONE for transfer in self.transfers)
         try:
-            claim = None if wants_to_be_alone else claim_next(journal, full, alone=not self.transfers)
+            claim = claim_next(journal, full, self._closed(), alone=not self.transfers)
+            if claim is not None:
+                renderer = Renderer.of(claim.campaign, claim.app)
+                transfer = Transfer(claim, self.engine, journal, renderer, stop, self.gather, self.watch)
         except Crowded:
             claim = None
+        except BaseException:
+            # Whether the claim stands is not known. Without an owner the journal gives it back, nothing being sent.
+            journal.abandon()
+            raise
         if claim is None:
             self.idle.append(journal)
             return False
-        renderer = Renderer.of(claim.campaign, claim.app)
-        self.transfers.append(Transfer(claim, self.engine, journal, renderer, stop, self.gather))
+        self.transfers.append(transfer)
         return True
+
+    def _closed(self) -> list[str]:
+        """Return the services nothing may be claimed for now; note those that may be tried again."""
+        now, states = clock.now(), breaker.states()
+        self.watch.probing = {service for service, open_until in states.items() if open_until <= now}
+        busy = {transfer.claim.service for transfer in self.transfers}
+        return [service for service in states if service not in self.watch.probing or service in busy]
+
+    def _judge(self) -> None:
+        """Open and close breakers by what was heard; batches of a service that is down go back."""
+        for service, reason in list(self.watch.tripped.items()):
+            open_until = breaker.trip(service, reason)
+            logger.warning("%s does not answer; trying again at %s. %s", service, open_until, reason)
+            for transfer in self.transfers:
+                transfer.leaving |= transfer.claim.service == service
+            self.watch.forget(service)
+        for service in list(self.watch.recovered):
+            breaker.close(service)
+            self.watch.forget(service)
 
     def _start(self) -> None:
         """Start what may leave, every batch in its turn."""
@@ -183,27 +219,38 @@ def prepare_some() -> bool:
     return first is not None and (planning.freeze_some(first) or waiting.exists())
 
 
-def claim_next(journal: Journal, full: Sequence[int] = (), *, alone: bool = True) -> Claim | None:
+def claim_next(
+    journal: Journal, full: Sequence[int] = (), closed: Sequence[str] = (), *, alone: bool = True
+) -> Claim | None:
     """Claim the first due batch of the campaign that has waited longest for a claim; None when nothing is due.
 
-    Campaigns in ``full`` are passed over. ``alone`` says that the caller has no other batch; raises Crowded when it
-    has and the batch must be alone.
+    Campaigns in ``full`` and services in ``closed`` are passed over. ``alone`` says that the caller has no other
+    batch; raises Crowded when it has and the batch must be alone.
     """
     now = clock.now()
-    sending = Campaign.objects.filter(status=Status.SENDING).exclude(pk__in=full)
-    for campaign in sending.order_by(F("claimed_at").asc(nulls_first=True), "pk").values_list("pk", flat=True):
-        if claim := _claim_of(campaign, journal, now, alone):
+    moving = Campaign.objects.filter(on_pace(now), status__in=MOVING).exclude(pk__in=full)
+    for campaign in moving.order_by(F("claimed_at").asc(nulls_first=True), "pk").values_list("pk", flat=True):
+        if claim := _claim_of(campaign, journal, now, closed, alone):
             return claim
     return None
 
 
-def _claim_of(campaign: int, journal: Journal, now: datetime, alone: bool) -> Claim | None:
+def on_pace(now: datetime, path: str = "") -> Q:
+    """Return the condition that a campaign is not ahead of its pace."""
+    return Q(**{f"{path}paced_until": None}) | Q(**{f"{path}paced_until__lte": now})
+
+
+def _claim_of(campaign: int, journal: Journal, now: datetime, closed: Sequence[str], alone: bool) -> Claim | None:
     with transaction.atomic():
         batch = (
-            Batch.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-            .filter(
-                campaign=campaign, campaign__status=Status.SENDING, status=Batch.Status.QUEUED, due_at__lte=now
+            Batch.objects.select_for_update(
+                of=("self",), skip_locked=connection.features.has_select_for_update_skip_locked
             )
+            .select_related("campaign")
+            .filter(
+                campaign=campaign, campaign__status__in=MOVING, status=Batch.Status.QUEUED, due_at__lte=now
+            )
+            .exclude(service__in=closed)
             .order_by("due_at", "pk")
             .first()
         )
@@ -216,7 +263,12 @@ def _claim_of(campaign: int, journal: Journal, now: datetime, alone: bool) -> Cl
         if batch.claims >= ALONE and not alone:
             raise Crowded
         _take_hold(batch, journal, now)
-        Campaign.objects.filter(pk=campaign).update(claimed_at=now)
+        pace = batch.campaign.per_minute
+        paced_until = now + timedelta(minutes=len(batch.ids) // 8 / pace) if pace else None
+        on_time = Campaign.objects.filter(on_pace(now), pk=campaign)
+        if not on_time.update(claimed_at=now, paced_until=paced_until):
+            transaction.set_rollback(True)  # another sender took this campaign's turn meanwhile
+            return None
         return settling.claim_of(batch)
 
 
@@ -242,8 +294,17 @@ def _take_hold(batch: Batch, journal: Journal, now: datetime) -> None:
 
 def due_work() -> bool:
     """Return whether there is a batch to claim or a campaign to prepare now."""
-    due = Batch.objects.filter(campaign__status=Status.SENDING, status=Batch.Status.QUEUED, due_at__lte=clock.now())
-    return due.exists() or Campaign.objects.filter(status=Status.PREPARING).exists()
+    return sending_due() or Campaign.objects.filter(status=Status.PREPARING).exists()
+
+
+def sending_due() -> bool:
+    """Return whether there is a batch to claim now."""
+    now = clock.now()
+    resting = Breaker.objects.filter(open_until__gt=now).values("service")
+    due = Batch.objects.filter(
+        on_pace(now, "campaign__"), campaign__status__in=MOVING, status=Batch.Status.QUEUED, due_at__lte=now
+    ).exclude(service__in=resting)
+    return due.exists()
 
 
 OPEN = Batch.objects.filter(status__in=[Batch.Status.QUEUED, Batch.Status.SENDING])

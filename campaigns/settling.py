@@ -99,6 +99,7 @@ def claim_of(row: Batch) -> Claim:
         token=row.claim_token or UUID(int=0),
         campaign=row.campaign_id,
         app=row.campaign.app_id,
+        service=row.service,
         attempt=row.attempt,
         claims=row.claims,
         pending=unpack(row.ids),
@@ -125,6 +126,7 @@ def park_culprit(row: Batch) -> None:
     culprit, rest = ids[:1], ids[1:]
     Batch.objects.create(
         campaign_id=row.campaign_id,
+        service=row.service,
         attempt=row.attempt,
         due_at=row.due_at,
         ids=pack(culprit),

@@ -9,8 +9,9 @@ from django.db.models import F, Min, Q, Sum
 from django.db.models.functions import Coalesce
 
 from campaigns import sending
-from campaigns.models import Batch, Campaign, Worker
+from campaigns.models import Batch, Breaker, Campaign, Worker
 from devices import clock
+from devices.push import services
 from devices.push.base import Outcome
 
 Status = Campaign.Status
@@ -107,10 +108,19 @@ def standstill(campaign: Campaign) -> str:
     if not workers_alive():
         return "No worker is running, so nothing can be sent. Start one with “manage.py runworker”."
     now = clock.now()
-    opened = sending.OPEN.filter(campaign=campaign.pk)
-    next_due = opened.aggregate(first=Min("due_at"))["first"]
+    queued = Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.QUEUED)
+    if Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.SENDING).exists():
+        return ""
+    due = queued.filter(due_at__lte=now)
+    down = Breaker.objects.filter(service__in=due.values("service")).order_by("open_until").first()
+    if down and not due.exclude(service=down.service).exists():
+        label = services.find(down.service).label
+        return f"{label} does not answer since {down.since:%H:%M:%S} UTC. Next try at {down.open_until:%H:%M:%S} UTC."
+    next_due = queued.aggregate(first=Min("due_at"))["first"]
     if status == Status.SENDING and next_due and next_due > now:
         return f"Waiting until {next_due:%H:%M:%S} UTC: the next devices are due then."
+    if campaign.paced_until and campaign.paced_until > now:
+        return f"At {campaign.per_minute} a minute, the next devices are due at {campaign.paced_until:%H:%M:%S} UTC."
     return ""
 
 

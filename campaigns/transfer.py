@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
 
+from campaigns.breaker import Watch
 from campaigns.journal import Answered, Journal
 from campaigns.models import Campaign, Delivery
 from campaigns.recording import LEASE, Claim, Fenced, Window, campaign_status, message_id, record
@@ -32,6 +33,7 @@ ALONE = 3  # from this claim on a batch goes one push at a time, so that a culpr
 BEAT = 2.0  # seconds: how often a sender renews its lease and looks whether it should stop, at the least
 TAIL = 0.25  # seconds the last answers of a batch may wait for each other
 FAREWELL = 15.0  # seconds a sender that was told to stop goes on trying to reach an absent database
+GOING_ON = {Campaign.Status.PREPARING, Campaign.Status.SENDING}
 SUSPICIOUS = 20  # so many rejections and not one acceptance: the message is wrong, not the devices
 ERASED = Verdict(Outcome.SKIPPED, "The device was erased before its turn came.")
 RETIRED = Verdict(Outcome.SKIPPED, "The device was retired before its turn came.")
@@ -74,6 +76,7 @@ class Transfer:
     renderer: Renderer
     stop: Stop
     gather: Callable[[float], None]  # listens to every push of this sender for so many seconds
+    watch: Watch
     order: list[int] = field(init=False)
     devices: dict[int, Any] = field(init=False)
     next: int = 0  # index into order of the first device not yet started
@@ -94,6 +97,8 @@ class Transfer:
         self.recorded = self.anchor
         self.order = list(self.claim.pending)
         self.released = first_release(self.claim.claims, len(self.order), len(self.claim.doubtful))
+        if self.claim.service in self.watch.probing:
+            self.released = min(self.released, 1)
         rows = Device.objects.filter(pk__in=self.order).values_list(*DEVICE_COLUMNS)
         self.devices = {row[0]: row for row in rows}
 
@@ -137,6 +142,7 @@ class Transfer:
                 self.complaint, self.leaving = self.complaint or verdict.reason, True
         self.journal.answered(fresh)
         self.answers += fresh
+        self.watch.hear(self.claim.service, fresh)
 
     def record_if_due(self) -> None:
         """Write what was answered when enough came together, when others wait for it, or when it is the last."""
@@ -194,7 +200,8 @@ class Transfer:
         if self.leaving:
             return self.next
         settled = {answer.device for answer in self.answers} | {device for device, _ in self.deferred}
-        if self.claim.claims >= ALONE or self.claim.doubtful - settled:
+        alone = self.claim.claims >= ALONE or self.claim.service in self.watch.probing
+        if alone or self.claim.doubtful - settled:
             return min(len(self.order), self.next + (0 if self.out else 1))
         return min(len(self.order), self.next + WINDOW)
 
@@ -208,7 +215,7 @@ class Transfer:
         self.ended = give_back
         if give_back or self.leaving:
             return
-        self.leaving = self.stop() or campaign_status(self.claim.campaign) != Campaign.Status.SENDING
+        self.leaving = self.stop() or campaign_status(self.claim.campaign) not in GOING_ON
         self._look_for_rejection(window)
 
     def _persist(self, window: Window, give_back: bool) -> None:

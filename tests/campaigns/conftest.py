@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from campaigns import control
+from campaigns import control, tasks
 from campaigns.models import Campaign, Delivery, Notification
 from campaigns.sending import Sender
 from devices import clock
@@ -74,6 +74,7 @@ class House:
 
     def run(self) -> int:
         """Do everything that is due; return how many batches that were."""
+        tasks.note_worker("sender", doing="sending")
         sender = Sender.create()
         try:
             return sender.run(never, time.monotonic() + 60)

@@ -156,6 +156,7 @@ def test_a_device_erased_or_retired_meanwhile_is_skipped(house: House) -> None:
 
 
 def test_text_arrives_at_the_phone_as_typed(house: House) -> None:
+    house.emulator.control("reset", {})  # makes room on the wall
     house.phones("ok")
     house.send(content={"title": HOSTILE, "text": "zwei\nZeilen"})
     (shown,) = [phone for phone in house.emulator.control("phones?since=0")["phones"] if house.mark in phone["name"]]
