@@ -11,7 +11,8 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
 from devices.push.message import Message, Problem
@@ -155,7 +156,10 @@ class PushService(ABC):
 
     @abstractmethod
     def encode(self, message: Message, variant: str) -> Payload:
-        """Build the bytes of ``message`` for devices of this variant."""
+        """Build the bytes of ``message`` for devices of this variant.
+
+        Raises MessageInvalid when these devices cannot show any of it, LookupError when no device here can.
+        """
 
     @abstractmethod
     def build(self, target: Target, payload: Payload, message_id: str, credentials: object | None) -> Request:
@@ -168,3 +172,19 @@ class PushService(ABC):
     def notes(self, message: Message, variant: str) -> list[Problem]:
         """Tell what devices of this variant will not show of ``message``."""
         return []
+
+
+def retry_after(raw: str, now: datetime | None = None) -> timedelta | None:
+    """Return what a Retry-After header asks for (RFC 9110, 10.2.3: seconds or a date), from a second to an hour.
+
+    None when there is none or when it makes no sense. ``now`` is the moment of the answer, by default this one.
+    """
+    raw = raw.strip()
+    try:
+        if raw.isascii() and raw.isdecimal():
+            seconds = float(raw[:12])
+        else:
+            seconds = (parsedate_to_datetime(raw) - (now or datetime.now(UTC))).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return timedelta(seconds=min(max(seconds, 1.0), 3600.0))

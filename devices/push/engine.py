@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import socket
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 BODY_LIMIT = 64 * 1024  # bytes kept of an answer's body; the exchange ends at more
 HEADER_LIMIT = 16 * 1024  # bytes of headers; an answer with more is none
 UNWANTED = ["Expect:", "Accept:"]  # headers libcurl would add by itself
+PATIENCE = 1.0  # seconds after which a request that is out no longer counts against the concurrency
 LONGEST_NAP = 1.0  # seconds between two looks at the connections when libcurl names no nearer moment
 
 
@@ -41,12 +43,15 @@ class _Exchange:
     refused: str = ""  # the address the guard refused last
     size: int = 0  # bytes of the request's body
     tag: Any = None
+    started: float = 0.0  # on the monotonic clock
+    slow: bool = False  # out for longer than PATIENCE
 
     def clear(self) -> None:
         """Make ready for the next request."""
         self.headers.clear()
         self.body.clear()
         self.heard, self.complete, self.refused, self.tag = 0, False, "", None
+        self.started, self.slow = 0.0, False
 
     def hear(self, line: bytes) -> int | None:
         """Keep one header line; end the exchange (-1) when there are too many."""
@@ -89,19 +94,24 @@ class Engine(Generic[T]):
         allow: frozenset[str] = frozenset(),
         user_agent: str = "PushAdmin",
         authorities: str = "",
+        limit: int = 512,
     ) -> None:
         """Take how many requests may be out, seconds for a whole exchange and for connecting.
 
+        A request that waits for longer than PATIENCE gives its place to another one and is waited for beside, so that
+        a few hanging devices cost the others nothing; altogether at most ``limit`` are out.
         ``allow`` are exact ``host:port`` pairs that pass the address guard. ``authorities`` is the file of the
         certificate authorities to trust (PEM), by default those that certifi brings.
         """
-        self.concurrency = concurrency
+        self.concurrency, self.limit = concurrency, max(limit, concurrency)
         self._allow = allow
         self._options = _options(deadline, connect_timeout, user_agent, authorities or certifi.where())
         self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_MAXCONNECTS, concurrency)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, self.limit)
         self._idle: dict[ClientCertificate | None, list[_Exchange]] = {}
         self._out: dict[Any, _Exchange] = {}
+        self._young: deque[tuple[float, _Exchange]] = deque()  # what was started within PATIENCE, oldest first
+        self._slow = 0  # how many are out for longer
 
     @property
     def in_flight(self) -> int:
@@ -111,11 +121,17 @@ class Engine(Generic[T]):
     @property
     def free(self) -> int:
         """How many more may be started now."""
-        return self.concurrency - len(self._out)
+        horizon = time.monotonic() - PATIENCE
+        while self._young and self._young[0][0] < horizon:
+            started, exchange = self._young.popleft()
+            if exchange.started == started:
+                exchange.slow = True
+                self._slow += 1
+        return min(self.concurrency - (len(self._out) - self._slow), self.limit - len(self._out))
 
     def start(self, request: Request, tag: T) -> None:
         """Send a request; its answer comes out of ``wait`` with ``tag``. RuntimeError when ``free`` is 0."""
-        if not self.free:
+        if self.free <= 0:
             raise RuntimeError("as many requests are out as may be")
         idle = self._idle.get(request.certificate)
         exchange = idle.pop() if idle else self._exchange(request.certificate)
@@ -133,6 +149,8 @@ class Engine(Generic[T]):
         handle.setopt(pycurl.FRESH_CONNECT, not exchange.size)
         self._multi.add_handle(handle)
         self._out[handle] = exchange
+        exchange.started = time.monotonic()
+        self._young.append((exchange.started, exchange))
 
     def wait(self, timeout: float) -> list[tuple[T, Answer]]:
         """Return the answers that are there, as soon as there is one; [] after ``timeout`` seconds without."""
@@ -170,6 +188,7 @@ class Engine(Generic[T]):
 
     def _answer(self, handle: Any, code: int, text: str) -> tuple[T, Answer]:
         exchange = self._out.pop(handle)
+        self._slow -= exchange.slow
         self._multi.remove_handle(handle)
         milliseconds = round(handle.getinfo(pycurl.TOTAL_TIME) * 1000)
         if exchange.complete:  # a body that stalled or never ends takes nothing from what the headers said

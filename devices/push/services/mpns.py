@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import ClassVar
 from xml.etree import ElementTree
 
@@ -27,12 +26,14 @@ from devices.push.base import (
     Request,
     Target,
     Verdict,
+    retry_after,
 )
 from devices.push.message import (
     CycleTile,
     FlipTile,
     IconicTile,
     Message,
+    MessageInvalid,
     Problem,
     Raw,
     StandardTile,
@@ -55,11 +56,12 @@ TARGET = {"toast": "toast", "tile": "token"}  # a tile is called "token" on the 
 # Windows Phone versions by what they understand, oldest first: name → first version number.
 VARIANTS: dict[str, tuple[int, ...]] = {
     "7.0": (0,),
-    "7.1": (7, 10),
+    "7.1": (7, 1),  # sold as 7.5, reports itself as 7.10
     "7.8": (7, 10, 8858),
     "8.0": (8,),
     "8.0 Update 3": (8, 0, 10492),
 }
+SOLD_AS: dict[tuple[int, ...], tuple[int, ...]] = {(7, 8): (7, 10, 8858)}  # an app may tell the name on the box
 UNKNOWN_VERSION = "7.1"  # of a device that did not tell: a toast keeps its page, nothing it may choke on is added
 ORDER = list(VARIANTS)
 
@@ -145,7 +147,6 @@ BY_STATUS = {
 }
 UNAUTHORIZED = Row(Outcome.GONE, "The channel's token is not valid for this subscription (401).")
 WRONG_SUBJECT = Row(Outcome.DENIED, "Our certificate does not fit this channel (401).")
-BUSY = Row(Outcome.RETRY, "The service cannot take it now.")
 WORDS = ("X-NotificationStatus", "X-DeviceConnectionStatus", "X-SubscriptionStatus")
 CONNECTIONS = {
     "connected": "connected",
@@ -182,9 +183,11 @@ class Mpns(PushService):
 
     def problems(self, message: Message) -> list[Problem]:
         """Tell what is wrong with ``message`` here."""
+        if message.slug not in self.kinds:
+            return [Problem("", f"MPNS cannot carry a {message.label.lower()}.")]
         found = message.warnings()
-        sizes = {name: len(self.encode(message, name).body) for name in ORDER}
-        largest = max(sizes.values())
+        sizes = [len(self.encode(message, name).body) for name in ORDER if not _unshowable(message, name)]
+        largest = max(sizes)
         if largest > self.payload_limit:
             found.append(Problem("", f"The message has {largest} bytes; MPNS takes at most {self.payload_limit}."))
         elif largest > self.payload_advice:
@@ -203,6 +206,8 @@ class Mpns(PushService):
         def note(name: str, sentence: str) -> Problem:
             return Problem(name, sentence, "warning")
 
+        if unshowable := _unshowable(message, variant):
+            return [unshowable]
         found = []
         if isinstance(message, Toast):
             if message.param and _older(variant, "7.1"):
@@ -212,20 +217,21 @@ class Mpns(PushService):
         if isinstance(message, StandardTile) and _older(variant, "7.1"):
             if any(getattr(message, name) for name in ONLY_71) or message.clear:
                 found.append(note("back_title", "Windows Phone 7.0 has no back side and clears nothing."))
-            if message.tile_id:
-                found.append(note("tile_id", "Windows Phone 7.0 has no secondary tiles: the push changes nothing."))
         if type(message) in TEMPLATES and _older(variant, "7.8"):
-            found.append(note("", f"Windows Phone {variant} shows only title, count and front image of this tile."))
+            found.append(note("", f"Windows Phone {variant} does not know this tile; what it shows was never told."))
         return found
 
     def variant(self, target: Target) -> str:
         """Return the newest of VARIANTS that this device has reached."""
         if not target.os_version:
             return UNKNOWN_VERSION
-        return next(name for name in reversed(ORDER) if name == "7.0" or target.os_version >= VARIANTS[name])
+        version = SOLD_AS.get(target.os_version[:2], target.os_version)
+        return next(name for name in reversed(ORDER) if name == ORDER[0] or version >= VARIANTS[name])
 
     def encode(self, message: Message, variant: str) -> Payload:
         """Return the body and the headers that tell kind and delivery class."""
+        if message.slug not in self.kinds:
+            raise LookupError(f"MPNS cannot carry a {message.label.lower()}.")
         delivery = str(CLASS_BASE[message.kind] + CLASS_DELAY[message.delay])
         headers = [("Content-Type", "text/xml"), ("X-NotificationClass", delivery)]
         if isinstance(message, Raw):
@@ -236,8 +242,6 @@ class Mpns(PushService):
             _toast(root, message, variant)
         elif isinstance(message, Tile):
             _tile(root, message, variant)
-        else:
-            raise LookupError(f"MPNS cannot carry a {message.label.lower()}.")
         body = ElementTree.tostring(root, encoding="utf-8", short_empty_elements=False)
         return Payload(_declared(body), tuple(headers))
 
@@ -263,7 +267,7 @@ class Mpns(PushService):
             row.outcome,
             row.reason,
             words,
-            retry_after=_retry_after(answer.headers.get("retry-after", "")) if row.outcome is Outcome.RETRY else None,
+            retry_after=retry_after(answer.headers.get("retry-after", "")) if row.outcome is Outcome.RETRY else None,
             hold=row.hold,
             connection=connection,
         )
@@ -279,8 +283,10 @@ def _row(status: int, notification: str, connection: str, subscription: str, aut
     if status == 200:
         unknown = Row(Outcome.UNKNOWN, "The service answered 200 without a word that its documentation knows.")
         return BY_NOTIFICATION.get(notification, unknown)
-    if status >= 500:
-        return BUSY
+    if 500 <= status < 600:
+        return Row(Outcome.RETRY, f"The service cannot take it now ({status}).")
+    if 300 <= status < 400:
+        return Row(Outcome.REJECTED, f"The service pointed elsewhere ({status}); redirects are never followed.")
     unexpected = Row(Outcome.REJECTED, f"The service answered {status}, which its documentation does not know.")
     return BY_STATUS.get(status, unexpected)
 
@@ -290,21 +296,22 @@ def _word(raw: str) -> str:
     return re.sub(r"\s+", "", raw).lower()
 
 
-def _retry_after(raw: str) -> timedelta | None:
-    """Return a Retry-After header (RFC 9110, 10.2.3) between a second and an hour; None for junk."""
-    raw = raw.strip()
-    try:
-        if raw.isascii() and raw.isdecimal():
-            seconds = float(raw[:12])
-        else:
-            seconds = (parsedate_to_datetime(raw) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return timedelta(seconds=min(max(seconds, 1.0), 3600.0))
-
-
 def _older(variant: str, than: str) -> bool:
     return ORDER.index(variant) < ORDER.index(than)
+
+
+def _unshowable(message: Message, variant: str) -> Problem | None:
+    """Return why devices of this variant cannot be sent ``message`` at all: without its Id it would hit another tile."""
+    if not isinstance(message, Tile) or not _older(variant, "7.1"):
+        return None
+    if message.tile_id:
+        return Problem("tile_id", "Windows Phone 7.0 has no secondary tiles.", "warning")
+    shown = [name for name in ELEMENTS[type(message)] if name not in ONLY_71]
+    if all(getattr(message, name) in ("", None) for name in shown):
+        return Problem(
+            "title", "Windows Phone 7.0 shows nothing of this tile: no back side, nothing cleared.", "warning"
+        )
+    return None
 
 
 def _toast(root: ElementTree.Element, message: Toast, variant: str) -> None:
@@ -321,6 +328,8 @@ def _toast(root: ElementTree.Element, message: Toast, variant: str) -> None:
 
 
 def _tile(root: ElementTree.Element, message: Tile, variant: str) -> None:
+    if unshowable := _unshowable(message, variant):
+        raise MessageInvalid([unshowable])
     first = _older(variant, "7.1")
     tile = _child(root, "Tile")
     template = TEMPLATES.get(type(message))
