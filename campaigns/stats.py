@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import F, Min, Q, Sum
 from django.db.models.functions import Coalesce
@@ -57,21 +59,36 @@ class Progress:
 
 def progress(campaign: Campaign) -> Progress:
     """Return the numbers of one campaign, in one query over its batches."""
+    return progress_of([campaign])[campaign.pk]
+
+
+def progress_of(campaigns: Sequence[Campaign]) -> dict[int, Progress]:
+    """Return the numbers of several campaigns by primary key, in one query over their batches."""
     sums = {outcome.value: Coalesce(Sum(outcome.value), 0) for outcome in Outcome}
     queued, busy = Q(status=Batch.Status.QUEUED), Q(status=Batch.Status.SENDING)
-    row = Batch.objects.filter(campaign=campaign.pk).aggregate(
-        **sums,
-        repeats=Coalesce(Sum("size", filter=Q(attempt__gt=1) & queued), 0),
-        repeat_at=Min("due_at", filter=Q(attempt__gt=1) & queued),
-        out=Coalesce(Sum(F("released"), filter=busy), 0),
-        parked=Coalesce(Sum("size", filter=Q(status=Batch.Status.PARKED)), 0),
+    rows = (
+        Batch.objects.filter(campaign__in=[campaign.pk for campaign in campaigns])
+        .values("campaign")
+        .annotate(
+            **sums,
+            repeats=Coalesce(Sum("size", filter=Q(attempt__gt=1) & queued), 0),
+            repeat_at=Min("due_at", filter=Q(attempt__gt=1) & queued),
+            out=Coalesce(Sum(F("released"), filter=busy), 0),
+            parked=Coalesce(Sum("size", filter=Q(status=Batch.Status.PARKED)), 0),
+        )
+        .order_by()
     )
-    counts = {outcome: row[outcome.value] for outcome in FINAL}
-    attempts = sum(row[outcome.value] for outcome in Outcome) - row["skipped"]
+    found = {row["campaign"]: row for row in rows}
+    return {campaign.pk: _progress(campaign.audience, found.get(campaign.pk)) for campaign in campaigns}
+
+
+def _progress(audience: int, row: dict[str, Any] | None) -> Progress:
+    if row is None:
+        return Progress(audience, dict.fromkeys(FINAL, 0), 0, 0, None, 0, 0)
     return Progress(
-        audience=campaign.audience,
-        counts=counts,
-        attempts=attempts,
+        audience=audience,
+        counts={outcome: row[outcome.value] for outcome in FINAL},
+        attempts=sum(row[outcome.value] for outcome in Outcome) - row["skipped"],
         repeats=row["repeats"],
         repeat_at=row["repeat_at"],
         in_flight=row["out"],

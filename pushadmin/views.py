@@ -1,0 +1,64 @@
+"""The pages that belong to no model: the overview, the way in by a link, the first password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth import login, update_session_auth_hash
+from django.contrib.auth.forms import SetPasswordForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+
+from pushadmin import links
+from pushadmin.overview import overview_of
+
+
+def overview(request: HttpRequest) -> HttpResponse:
+    """Show what is being sent, what was sent, who can be reached, and what needs somebody."""
+    return render(request, "pushadmin/overview.html", _overview_context(request))
+
+
+def overview_live(request: HttpRequest) -> HttpResponse:
+    """Return the part of the overview that changes, for live.js."""
+    return render(request, "pushadmin/overview_live.html", _overview_context(request))
+
+
+def _overview_context(request: HttpRequest) -> dict[str, Any]:
+    site = admin.site
+    return {**site.each_context(request), "title": _("Overview"), "overview": overview_of(request.user)}
+
+
+@never_cache
+def sign_in(request: HttpRequest, uid: str, token: str) -> HttpResponse:
+    """Sign in by a one-time link. GET only asks: programs that look at links must not use them up."""
+    user = links.owner(uid, token)
+    context = {**admin.site.each_context(request), "title": _("Sign in"), "owner": user}
+    if user is None:
+        return render(request, "pushadmin/sign_in.html", context, status=410)
+    if request.method != "POST":
+        return render(request, "pushadmin/sign_in.html", context)
+    if not links.use(user):
+        return render(request, "pushadmin/sign_in.html", {**context, "owner": None}, status=410)
+    user.refresh_from_db()
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    if not user.has_usable_password():
+        messages.info(request, _("You have no password yet. Set one, so that you can come back without a link."))
+    return redirect("admin:index")
+
+
+def set_password(request: HttpRequest) -> HttpResponse:
+    """Let a person without a password choose the first one."""
+    user: Any = request.user
+    if user.has_usable_password():
+        return redirect("admin:password_change")
+    form = SetPasswordForm(user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        update_session_auth_hash(request, user)
+        messages.success(request, _("Your password is set."))
+        return redirect("admin:index")
+    context = {**admin.site.each_context(request), "title": _("Set a password"), "form": form}
+    return render(request, "pushadmin/set_password.html", context)
