@@ -96,7 +96,8 @@ class Answer:
     """What came back. ``status`` is 0 and ``lost`` tells why when no valid HTTP answer came.
 
     Header names are lower-case. ``body`` holds at most 64 KiB. ``milliseconds`` is the wall time of the exchange.
-    ``error`` is the engine's own sentence when ``lost`` is set.
+    ``error`` is the engine's own sentence when ``lost`` is set. ``certificate_refused`` says that it was lost because
+    our client certificate could not be used or the other side did not take it.
     """
 
     status: int
@@ -105,6 +106,7 @@ class Answer:
     milliseconds: int = 0
     lost: Lost | None = None
     error: str = ""
+    certificate_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ always verified, and every address judged after it was resolved and before the s
 from __future__ import annotations
 
 import io
+import re
 import socket
 import time
 from collections import deque
@@ -27,6 +28,10 @@ HEADER_LIMIT = 16 * 1024  # bytes of headers; an answer with more is none
 UNWANTED = ["Expect:", "Accept:"]  # headers libcurl would add by itself
 PATIENCE = 1.0  # seconds after which a request that is out no longer counts against the concurrency
 LONGEST_NAP = 1.0  # seconds between two looks at the connections when libcurl names no nearer moment
+CERTIFICATE_UNUSABLE = {pycurl.E_SSL_CERTPROBLEM, pycurl.E_BAD_FUNCTION_ARGUMENT}  # the latter for a key that is none
+# How OpenSSL tells that the other side did not take our certificate (RFC 8446, 6.2). Under TLS 1.3 this comes when the
+# request is out already, but no server looks at a request before it has judged the certificate.
+CERTIFICATE_REFUSED = re.compile(r" alert .*(certificate|unknown ca|access denied)")
 
 
 @dataclass(slots=True, eq=False)
@@ -195,7 +200,7 @@ class Engine(Generic[T]):
             status = handle.getinfo(pycurl.RESPONSE_CODE)
             answer = Answer(status, parsed(exchange.headers), bytes(exchange.body), milliseconds)
         else:
-            answer = Answer(0, {}, b"", milliseconds, _lost(exchange), _sentence(exchange, code, text))
+            answer = _unanswered(exchange, milliseconds, code, text)
         tag = exchange.tag
         exchange.clear()
         self._idle.setdefault(exchange.certificate, []).append(exchange)
@@ -210,8 +215,9 @@ class Engine(Generic[T]):
         handle.setopt(pycurl.WRITEFUNCTION, exchange.take)
         handle.setopt(pycurl.OPENSOCKETFUNCTION, exchange.open)
         if certificate is not None:
-            handle.setopt(pycurl.SSLCERT_BLOB, certificate.certificate.encode())
-            handle.setopt(pycurl.SSLKEY_BLOB, certificate.key.encode())
+            # An empty blob is an error at once; a blank one is an answer, as any other that is no certificate.
+            handle.setopt(pycurl.SSLCERT_BLOB, certificate.certificate.encode() or b" ")
+            handle.setopt(pycurl.SSLKEY_BLOB, certificate.key.encode() or b" ")
         return exchange
 
 
@@ -237,14 +243,19 @@ def _options(deadline: float, connect_timeout: float, user_agent: str, authoriti
     }
 
 
-def _lost(exchange: _Exchange) -> Lost:
+def _unanswered(exchange: _Exchange, milliseconds: int, code: int, text: str) -> Answer:
     """Tell whether the service can have a whole request: only then anything is in doubt.
 
     Whole means that the kernel took the last byte, not that it arrived: that nobody here can know.
     """
     sent = exchange.handle.getinfo(pycurl.REQUEST_SIZE)
     complete = sent and exchange.handle.getinfo(pycurl.SIZE_UPLOAD_T) >= exchange.size
-    return Lost.AMBIGUOUS if complete else Lost.NOT_SENT
+    fresh = exchange.handle.getinfo(pycurl.NUM_CONNECTS) > 0
+    unusable = exchange.certificate is not None and code in CERTIFICATE_UNUSABLE
+    refused = unusable or (fresh and CERTIFICATE_REFUSED.search(text) is not None)
+    lost = Lost.AMBIGUOUS if complete and not refused else Lost.NOT_SENT
+    sentence = _sentence(exchange, code, text)
+    return Answer(0, {}, b"", milliseconds, lost, sentence, certificate_refused=refused)
 
 
 def _sentence(exchange: _Exchange, code: int, text: str) -> str:

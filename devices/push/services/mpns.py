@@ -255,6 +255,8 @@ class Mpns(PushService):
 
     def interpret(self, answer: Answer, *, authenticated: bool = False) -> Verdict:
         """Say what an answer means; ``authenticated`` tells whether the channel URI was https."""
+        if answer.certificate_refused:
+            return Verdict(Outcome.DENIED, f"Our certificate cannot be used: {answer.error}")
         if answer.lost is Lost.NOT_SENT:
             return Verdict(Outcome.RETRY, f"The service could not be reached: {answer.error}")
         if answer.lost is Lost.AMBIGUOUS:

@@ -67,6 +67,13 @@ def test_without_an_answer_it_depends_on_whether_it_left() -> None:
     assert "Timed out." in doubtful.reason
 
 
+def test_a_certificate_that_does_not_do_is_our_fault() -> None:
+    lost = Answer(0, lost=Lost.NOT_SENT, error="alert unknown ca", certificate_refused=True)
+    verdict = MPNS.interpret(lost, authenticated=True)
+    assert (verdict.outcome, verdict.ambiguous) == (Outcome.DENIED, False)
+    assert "alert unknown ca" in verdict.reason
+
+
 def test_whose_fault_a_401_is_depends_on_the_channel() -> None:
     assert MPNS.interpret(answer(401), authenticated=True).outcome is Outcome.DENIED
     assert MPNS.interpret(answer(401), authenticated=False).outcome is Outcome.GONE
