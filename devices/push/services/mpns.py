@@ -282,9 +282,9 @@ def _row(status: int, notification: str, connection: str, subscription: str, aut
         return WRONG_SUBJECT if authenticated else UNAUTHORIZED
     if status == 200 and notification == "received":
         return RECEIVED.get(connection, TAKEN)
-    if status == 200:
-        unknown = Row(Outcome.UNKNOWN, "The service answered 200 without a word that its documentation knows.")
-        return BY_NOTIFICATION.get(notification, unknown)
+    if 200 <= status < 300:
+        unknown = Row(Outcome.UNKNOWN, f"The service answered {status} without a word that its documentation knows.")
+        return BY_NOTIFICATION.get(notification, unknown) if status == 200 else unknown
     if 500 <= status < 600:
         return Row(Outcome.RETRY, f"The service cannot take it now ({status}).")
     if 300 <= status < 400:

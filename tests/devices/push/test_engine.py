@@ -402,3 +402,24 @@ def test_only_the_port_that_is_let_through_is(engine: Engine[str]) -> None:
 def test_other_schemes_are_not_spoken(engine: Engine[str], url: str) -> None:
     answer = push(engine, request_to(url))
     assert (answer.status, answer.lost, answer.body) == (0, Lost.NOT_SENT, b"")
+
+
+# --- patience ---
+
+
+def test_a_few_silent_peers_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.push.engine.PATIENCE", 0.05)
+    with Peer(wire.hanging) as silent, Peer(wire.answering(*[GOOD] * 50)) as quick:
+        engine = Engine[str](concurrency=2, deadline=5.0, allow=frozenset({silent.address, quick.address}), limit=4)
+        for name in ("silent 1", "silent 2"):
+            engine.start(request_to(silent.url), name)
+        assert engine.free == 0
+        assert engine.wait(0.1) == []
+        assert engine.free == 2
+        assert [push(engine, request_to(quick.url)).status for _ in range(20)] == [200] * 20
+        assert (engine.in_flight, engine.free) == (2, 2)
+        for name in ("silent 3", "silent 4"):
+            engine.start(request_to(silent.url), name)
+        assert engine.wait(0.1) == []
+        assert (engine.in_flight, engine.free) == (4, 0), "there is a limit to patience"
+        engine.close()
