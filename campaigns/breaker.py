@@ -66,7 +66,7 @@ def trip(service: str, reason: str) -> datetime:
     if row is not None and row.open_until > now:
         return row.open_until
     level = 0 if row is None else row.level + 1
-    open_until = now + min(FIRST * 2 ** min(level, 10), LONGEST)
+    open_until = now + min(FIRST * (1 << min(level, 10)), LONGEST)
     values = {"level": level, "open_until": open_until, "reason": reason[:300]}
     Breaker.objects.update_or_create(service=service, defaults=values, create_defaults={**values, "since": now})
     return open_until

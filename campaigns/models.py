@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -62,7 +62,7 @@ class Campaign(models.Model):
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-id"]
-        permissions: ClassVar[list[tuple[str, str]]] = [("send_campaign", "Can send, pause and cancel campaigns")]
+        permissions = [("send_campaign", "Can send, pause and cancel campaigns")]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(
                 fields=["status", "claimed_at"],
@@ -74,7 +74,7 @@ class Campaign(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def move(self, to: Status, because: str = "", **changes: object) -> None:
+    def move(self, to: Status, because: str = "", **changes: Any) -> None:
         """Go to status ``to`` in one guarded update, together with ``changes``; raise MoveRefused if not allowed.
 
         Of two callers at once exactly one succeeds. ``because`` is kept as the reason of a pause.
@@ -185,7 +185,9 @@ class Batch(models.Model):
 
 
 class Delivery(models.Model):
-    """One attempt to deliver a campaign to one device, and what came of it. Rows are added, never changed but ``latest``.
+    """One attempt to deliver a campaign to one device, and what came of it.
+
+    Rows are added and never changed, but for ``latest``.
 
     ``copies`` is the most copies of this campaign that may have been taken for this device, this attempt included.
     """
@@ -211,7 +213,9 @@ class Delivery(models.Model):
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["device", "-at"], name="delivery_of_device"),
-            models.Index(fields=["campaign", "outcome", "device"], name="delivery_by_outcome", condition=Q(latest=True)),
+            models.Index(
+                fields=["campaign", "outcome", "device"], name="delivery_by_outcome", condition=Q(latest=True)
+            ),
         ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -17,7 +18,7 @@ EXPIRES_AFTER = timedelta(hours=24)
 Status = Campaign.Status
 
 
-def begin(campaign: Campaign, **changes: object) -> None:
+def begin(campaign: Campaign, **changes: Any) -> None:
     """Let the campaign go: its rule is frozen and its audience is about to be; raise MoveRefused if it cannot."""
     now = clock.now()
     rule = campaign.segment.rule if campaign.segment else {}
@@ -50,7 +51,7 @@ def freeze_some(campaign: int) -> bool:
             Campaign.objects.filter(pk=campaign).update(cursor=ids[-1], audience=row.audience + len(ids))
             return True
         total = row.audience + len(ids)
-        done = {"cursor": ids[-1] if ids else row.cursor, "audience": total, "frozen_at": due_at}
+        done: dict[str, Any] = {"cursor": ids[-1] if ids else row.cursor, "audience": total, "frozen_at": due_at}
         if total:
             row.move(Status.SENDING, **done)
         else:

@@ -86,7 +86,7 @@ def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = Fal
     doubtful = (claim.doubtful | window.doubtful) - leaving
     counts = Counter(COUNTERS[decision.outcome] for _, decision in decided)
     with transaction.atomic():
-        if _fence(claim, window, counts, now, _ending(claim, left, doubtful, headway) if give_back else {}):
+        if _fence(claim, window, counts, now, _ending(left, doubtful, headway) if give_back else {}):
             _insert([_row(claim, answer, decision) for answer, decision in decided])
             if claim.attempt > 1:
                 Delivery.objects.filter(
@@ -116,7 +116,7 @@ def _decide(claim: Claim, answer: Answered, now: datetime) -> Decision:
     )
 
 
-def _ending(claim: Claim, left: list[int], doubtful: set[int], headway: bool) -> dict[str, Any]:
+def _ending(left: list[int], doubtful: set[int], headway: bool) -> dict[str, Any]:
     """Return the columns of a batch whose claim ends."""
     columns: dict[str, Any] = {"claim_token": None, "lease_until": None, "claimed_by": "", "released": 0}
     if not left:
@@ -256,7 +256,7 @@ def _append(earlier: Later | None, fresh: Later) -> Later | None:
     if earlier is None:
         return None
     both = Later(earlier.ids + fresh.ids, earlier.doubtful + fresh.doubtful, earlier.batch)
-    untouched = Batch.objects.filter(pk=both.batch, status=Batch.Status.QUEUED, claims=0)
+    untouched = Batch.objects.filter(pk=both.batch or 0, status=Batch.Status.QUEUED, claims=0)
     written = untouched.update(ids=pack(both.ids), doubtful=pack(both.doubtful), size=len(both.ids))
     return both if written else None
 

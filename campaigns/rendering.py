@@ -65,7 +65,9 @@ class Renderer:
             raise Unrenderable(f"{service.label} cannot carry this kind of message.")
         payload = service.encode(message, variant)
         if len(payload.body) > service.payload_limit:
-            raise Unrenderable(f"The message has {len(payload.body)} bytes; {service.label} takes at most {service.payload_limit}.")
+            raise Unrenderable(
+                f"The message has {len(payload.body)} bytes; {service.label} takes at most {service.payload_limit}."
+            )
         return payload
 
     def _credential(self, service: PushService) -> object | None:

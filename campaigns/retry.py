@@ -72,4 +72,5 @@ def pause_after(verdict: Verdict, attempt: int, unreached: bool = False) -> time
     if asked:
         return asked
     first = UNREACHED if unreached else UNANSWERED if verdict.ambiguous else BUSY
-    return min(first * 2 ** min(attempt - 1, 10), LONGEST)
+    doublings = min(attempt - 1, 10)
+    return min(first * (1 << doublings), LONGEST)

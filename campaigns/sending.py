@@ -247,9 +247,7 @@ def _claim_of(campaign: int, journal: Journal, now: datetime, closed: Sequence[s
                 of=("self",), skip_locked=connection.features.has_select_for_update_skip_locked
             )
             .select_related("campaign")
-            .filter(
-                campaign=campaign, campaign__status__in=MOVING, status=Batch.Status.QUEUED, due_at__lte=now
-            )
+            .filter(campaign=campaign, campaign__status__in=MOVING, status=Batch.Status.QUEUED, due_at__lte=now)
             .exclude(service__in=closed)
             .order_by("due_at", "pk")
             .first()

@@ -49,6 +49,8 @@ def take_over_expired(folder: Path) -> int:
     expired = Batch.objects.filter(status=Batch.Status.SENDING, lease_until__lt=now).order_by("lease_until")
     for pk, token, owner, lease_until in expired.values_list("pk", "claim_token", "claimed_by", "lease_until")[:100]:
         name = owner.partition(" ")[0]
+        if token is None or lease_until is None:  # the filter says it cannot be; the columns may be null
+            continue
         if now < lease_until + PATIENCE and journal.owner_lives(folder, name):
             continue
         settled += settle(pk, token, (), None)
@@ -143,5 +145,3 @@ def park_culprit(row: Batch) -> None:
         status=Batch.Status.QUEUED if rest else Batch.Status.DONE,
     )
     logger.error("Parked device %s of campaign %s: its push killed the sender three times.", culprit, row.campaign_id)
-
-

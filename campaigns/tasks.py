@@ -91,9 +91,7 @@ def note_worker(role: str, doing: str = "", **more: object) -> None:
     """Write that this process lives."""
     now = clock.now()
     values = {"role": role, "seen_at": now, "doing": doing, **more}
-    Worker.objects.update_or_create(
-        name=worker_name(), defaults=values, create_defaults={**values, "started_at": now}
-    )
+    Worker.objects.update_or_create(name=worker_name(), defaults=values, create_defaults={**values, "started_at": now})
 
 
 def forget_workers() -> None:

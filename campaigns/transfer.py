@@ -158,7 +158,7 @@ class Transfer:
 
     def _prepared(self, device: int) -> tuple[Request, Waiting] | None:
         """Return the request for a device; None when it has an outcome, or a later moment, without a push."""
-        row = self.devices.get(device)
+        row: Any = self.devices.get(device)
         verdict = self._unsendable(row)
         if verdict is None and row[6] and row[6] > self.now():
             self.deferred.append((device, row[6]))

@@ -24,7 +24,9 @@ class App(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     slug = models.SlugField(max_length=60, unique=True)
-    time_zone = models.CharField(max_length=64, default="UTC", help_text="The zone that times are shown and entered in.")
+    time_zone = models.CharField(
+        max_length=64, default="UTC", help_text="The zone that times are shown and entered in."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

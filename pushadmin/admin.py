@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
@@ -21,5 +19,5 @@ admin.site.unregister(User)
 class TeamAdmin(UserAdmin):
     """People who use the dashboard."""
 
-    list_display: ClassVar = ["username", "first_name", "last_name", "is_active", "is_superuser", "last_login"]
-    list_filter: ClassVar = ["is_active", "is_superuser", "groups"]
+    list_display = ("username", "first_name", "last_name", "is_active", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_superuser", "groups")

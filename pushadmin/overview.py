@@ -54,7 +54,7 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:
+class Notice:
     """Something that needs somebody. ``tone`` is "bad" when nothing goes on without them."""
 
     tone: str
@@ -69,7 +69,7 @@ class Overview:
     moving: list[Card] = field(default_factory=list)
     recent: list[Card] = field(default_factory=list)
     reach: list[Reach] = field(default_factory=list)
-    warnings: list[Warning] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
     apps: int = 0
     worker_seen: datetime | None = None
 
@@ -125,32 +125,38 @@ def _reach() -> list[Reach]:
     return found
 
 
-def _warnings(cards: list[Card], worker_seen: datetime | None) -> list[Warning]:
+def _warnings(cards: list[Card], worker_seen: datetime | None) -> list[Notice]:
     found = [*_worker_warnings(worker_seen)]
     for card in cards:
         if card.campaign.status == Status.PAUSED:
             url = reverse("admin:campaigns_campaign_change", args=[card.campaign.pk])
-            found.append(Warning("warn", f"“{card.campaign}” is paused. {card.campaign.paused_because}", url))
+            found.append(Notice("warn", f"“{card.campaign}” is paused. {card.campaign.paused_because}", url))
     for row in Breaker.objects.all():
-        found.append(Warning("bad", f"{find(row.service).label} does not answer since {row.since:%H:%M} UTC. {row.reason}"))
+        label = find(row.service).label
+        found.append(Notice("bad", f"{label} does not answer since {row.since:%H:%M} UTC. {row.reason}"))
     now = clock.now()
     for credential in Credential.objects.filter(expires_at__lt=now + SOON).select_related("app"):
         over = credential.expires_at is not None and credential.expires_at <= now
-        sentence = f"The certificate of {credential} {'has expired' if over else 'expires'} on {credential.expires_at:%d %b %Y}."
-        found.append(Warning("bad" if over else "warn", sentence, reverse("admin:devices_app_change", args=[credential.app_id])))
+        expires = "has expired" if over else "expires"
+        sentence = f"The certificate of {credential} {expires} on {credential.expires_at:%d %b %Y}."
+        url = reverse("admin:devices_app_change", args=[credential.app_id])
+        found.append(Notice("bad" if over else "warn", sentence, url))
     if settings.EMULATOR:
-        found.append(Warning("info", f"Addresses at the emulator ({settings.EMULATOR}) are let through. No real phone hears of them."))
+        sentence = f"Addresses at the emulator ({settings.EMULATOR}) are let through. No real phone hears of them."
+        found.append(Notice("info", sentence))
     return found
 
 
-def _worker_warnings(seen: datetime | None) -> list[Warning]:
+def _worker_warnings(seen: datetime | None) -> list[Notice]:
     if seen is None:
-        return [Warning("bad", "No worker has run yet, so nothing can be sent. Start one with “manage.py runworker”.")]
+        return [Notice("bad", "No worker has run yet, so nothing can be sent. Start one with “manage.py runworker”.")]
     silent = clock.now() - seen
     if silent < stats.ABSENT:
         restarted = Worker.objects.filter(role="watchdog", restarts__gt=0, seen_at__gte=seen - stats.ABSENT).first()
         if restarted is None:
             return []
-        return [Warning("warn", f"The watchdog restarted the workers {restarted.restarts} times. Last: {restarted.note}")]
+        told = f"The watchdog restarted the workers {restarted.restarts} times. Last: {restarted.note}"
+        return [Notice("warn", told)]
     minutes = int(silent.total_seconds() // 60)
-    return [Warning("bad", f"No worker for {minutes} minutes, so nothing is sent. Start one with “manage.py runworker”.")]
+    told = f"No worker for {minutes} minutes, so nothing is sent. Start one with “manage.py runworker”."
+    return [Notice("bad", told)]

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -67,11 +68,11 @@ class PushAdminSite(admin.AdminSite):
         """Add the navigation of this person to what every page knows."""
         return {**super().each_context(request), "navigation": navigation(request)}
 
-    def index(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> TemplateResponse:
         """Show the overview."""
         return views.overview(request)
 
-    def app_index(
+    def app_index(  # type: ignore[override]  # a redirect is a response too
         self, request: HttpRequest, app_label: str, extra_context: Mapping[str, Any] | None = None
     ) -> HttpResponse:
         """Lead to the overview: the navigation already lists what there is."""
@@ -98,9 +99,8 @@ class PushAdminSite(admin.AdminSite):
             "next": request.POST.get("next", ""),
             "refused": _("Five wrong passwords were enough for now. Try again in 15 minutes, or use a sign-in link."),
         }
-        headers = {"Retry-After": str(throttle.SECONDS)}
         response = render(request, self.login_template, context, status=429)
-        response.headers.update(headers)
+        response.headers["Retry-After"] = str(throttle.SECONDS)
         return response
 
 

@@ -9,6 +9,7 @@ from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
@@ -16,9 +17,9 @@ from pushadmin import links
 from pushadmin.overview import overview_of
 
 
-def overview(request: HttpRequest) -> HttpResponse:
+def overview(request: HttpRequest) -> TemplateResponse:
     """Show what is being sent, what was sent, who can be reached, and what needs somebody."""
-    return render(request, "pushadmin/overview.html", _overview_context(request))
+    return TemplateResponse(request, "pushadmin/overview.html", _overview_context(request))
 
 
 def overview_live(request: HttpRequest) -> HttpResponse:

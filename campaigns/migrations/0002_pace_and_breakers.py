@@ -4,36 +4,35 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('campaigns', '0001_initial'),
+        ("campaigns", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Breaker',
+            name="Breaker",
             fields=[
-                ('service', models.CharField(max_length=20, primary_key=True, serialize=False)),
-                ('since', models.DateTimeField()),
-                ('level', models.PositiveSmallIntegerField(default=0)),
-                ('open_until', models.DateTimeField()),
-                ('reason', models.CharField(blank=True, max_length=300)),
+                ("service", models.CharField(max_length=20, primary_key=True, serialize=False)),
+                ("since", models.DateTimeField()),
+                ("level", models.PositiveSmallIntegerField(default=0)),
+                ("open_until", models.DateTimeField()),
+                ("reason", models.CharField(blank=True, max_length=300)),
             ],
         ),
         migrations.AddField(
-            model_name='batch',
-            name='service',
-            field=models.CharField(default='mpns', max_length=20),
+            model_name="batch",
+            name="service",
+            field=models.CharField(default="mpns", max_length=20),
             preserve_default=False,
         ),
         migrations.AddField(
-            model_name='campaign',
-            name='paced_until',
+            model_name="campaign",
+            name="paced_until",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='campaign',
-            name='per_minute',
-            field=models.PositiveIntegerField(blank=True, help_text='Pushes a minute at most.', null=True),
+            model_name="campaign",
+            name="per_minute",
+            field=models.PositiveIntegerField(blank=True, help_text="Pushes a minute at most.", null=True),
         ),
     ]

@@ -48,7 +48,10 @@ def moment(value: datetime | None) -> SafeString | str:
         return ""
     utc = value.astimezone(UTC)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', utc.isoformat(), f"{utc:%Y-%m-%d %H:%M:%S} UTC", f"{utc:%-d %b %Y, %H:%M} UTC"
+        '<time datetime="{}" title="{}">{}</time>',
+        utc.isoformat(),
+        f"{utc:%Y-%m-%d %H:%M:%S} UTC",
+        f"{utc:%-d %b %Y, %H:%M} UTC",
     )
 
 
@@ -84,7 +87,7 @@ class Part(NamedTuple):
     label: str
     icon: str
     tone: str
-    count: int
+    devices: int
     start: str
     width: str
 
@@ -109,7 +112,7 @@ def outcome_bar(counts: Mapping[str, int], total: int, legend: bool = True) -> d
     ordered = {word: counts.get(word, 0) for word in LOOKS if word in counts}
     rest = total - sum(ordered.values())
     shown = parts(ordered, total)
-    spoken = [f"{part.count:,} {part.label.lower()}" for part in shown]
+    spoken = [f"{part.devices:,} {part.label.lower()}" for part in shown]
     if rest > 0:
         spoken.append(f"{rest:,} waiting")
     return {"parts": shown, "rest": max(rest, 0), "label": ", ".join(spoken) or "nothing yet", "legend": legend}

@@ -6,7 +6,6 @@ import itertools
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,17 +90,10 @@ class House:
 
 
 @pytest.fixture
-def var(settings: Any, tmp_path: Path) -> Path:
-    """Keep journals of this test in a folder of its own."""
-    settings.VAR = tmp_path
-    return tmp_path
-
-
-@pytest.fixture
-def house(db: None, var: Path, emulator: EmulatorProcess, settings: Any) -> Iterator[House]:
+def house(db: None, var: Path, emulator: EmulatorProcess, settings: Any) -> House:
     """An App without phones yet."""
     settings.EMULATOR = emulator.url.removeprefix("http://")
-    yield House(App.objects.create(name="Weather", slug=f"weather-{uuid.uuid4().hex[:8]}"), emulator)
+    return House(App.objects.create(name="Weather", slug=f"weather-{uuid.uuid4().hex[:8]}"), emulator)
 
 
 def outcomes(campaign: Campaign) -> dict[str, int]:

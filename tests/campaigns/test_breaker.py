@@ -119,7 +119,8 @@ def test_the_first_batches_leave_while_the_audience_is_still_being_frozen(house:
     sending.prepare_some()
     campaign.refresh_from_db()
     assert campaign.status == Campaign.Status.PREPARING
-    assert sending.claim_next(journal := Journal(sending.journal_folder())) is not None
+    journal = Journal(sending.journal_folder())
+    assert sending.claim_next(journal) is not None
     sending.finish()
     campaign.refresh_from_db()
     assert campaign.status == Campaign.Status.PREPARING

@@ -265,6 +265,17 @@ def test_at_any_time_a_batch_adds_up(house: House) -> None:
     for batch in Batch.objects.filter(campaign=campaign):
         counted = sum(
             getattr(batch, name)
-            for name in "accepted retry dropped gone rejected denied unknown expired skipped deferred".split()
+            for name in [
+                "accepted",
+                "retry",
+                "dropped",
+                "gone",
+                "rejected",
+                "denied",
+                "unknown",
+                "expired",
+                "skipped",
+                "deferred",
+            ]
         )
         assert batch.size == counted + len(unpack(batch.ids))

@@ -19,9 +19,7 @@ def after(verdict: Verdict, **more: object) -> Decision:
     return decide(verdict, **(known | more))  # type: ignore[arg-type]  # a table of keywords
 
 
-@pytest.mark.parametrize(
-    "outcome", [Outcome.DROPPED, Outcome.GONE, Outcome.REJECTED, Outcome.EXPIRED, Outcome.SKIPPED]
-)
+@pytest.mark.parametrize("outcome", [Outcome.DROPPED, Outcome.GONE, Outcome.REJECTED, Outcome.EXPIRED, Outcome.SKIPPED])
 def test_a_final_outcome_has_no_next_attempt_and_adds_no_copy(outcome: Outcome) -> None:
     assert after(Verdict(outcome)) == Decision(outcome, 0)
 

@@ -115,5 +115,3 @@ class Command(BaseCommand):
 
     def _told_to_stop(self, number: int, frame: object) -> None:
         self.stopping = True
-
-

@@ -13,7 +13,7 @@ from pushadmin import links
 class Command(BaseCommand):
     """Print a link that signs its owner in once, within an hour."""
 
-    help = "Print a one-time sign-in link. On a fresh installation it makes the first administrator, without a password."
+    help = "Print a one-time sign-in link; on a fresh installation, make the first administrator, without a password."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take whose link it is and where the dashboard is reached."""
