@@ -13,6 +13,7 @@ import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import certifi
@@ -46,7 +47,8 @@ class _Exchange:
     complete: bool = False  # an answer's headers came whole
     body: bytearray = field(default_factory=bytearray)
     refused: str = ""  # the address the guard refused last
-    size: int = 0  # bytes of the request's body
+    size: int = -1  # bytes of the request's body
+    method: str = ""
     tag: Any = None
     started: float = 0.0  # on the monotonic clock
     slow: bool = False  # out for longer than PATIENCE
@@ -140,18 +142,21 @@ class Engine(Generic[T]):
             raise RuntimeError("as many requests are out as may be")
         idle = self._idle.get(request.certificate)
         exchange = idle.pop() if idle else self._exchange(request.certificate)
-        exchange.tag, exchange.size = tag, len(request.body)
         handle = exchange.handle
         handle.setopt(pycurl.URL, request.url)
-        handle.setopt(pycurl.CUSTOMREQUEST, request.method)
-        handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in request.headers] + UNWANTED)
-        handle.setopt(pycurl.POSTFIELDSIZE, exchange.size)
+        handle.setopt(pycurl.HTTPHEADER, [*[f"{name}: {value}" for name, value in request.headers], *UNWANTED])
         # A callback that cannot rewind, on purpose. When a kept-alive connection is closed before an answer, libcurl
         # sends the request once more on a new one (Curl_retry_request): two copies, and nobody could tell. It must
         # rewind the body for that, fails, and we call the exchange ambiguous. Without a body there is nothing to
         # rewind, so such a request gets a connection of its own.
         handle.setopt(pycurl.READFUNCTION, io.BytesIO(request.body).read)
-        handle.setopt(pycurl.FRESH_CONNECT, not exchange.size)
+        size = len(request.body)
+        if size != exchange.size:
+            handle.setopt(pycurl.POSTFIELDSIZE, size)
+            handle.setopt(pycurl.FRESH_CONNECT, not size)
+        if request.method != exchange.method:
+            handle.setopt(pycurl.CUSTOMREQUEST, request.method)
+        exchange.tag, exchange.size, exchange.method = tag, size, request.method
         self._multi.add_handle(handle)
         self._out[handle] = exchange
         exchange.started = time.monotonic()
@@ -271,9 +276,13 @@ def _sentence(exchange: _Exchange, code: int, text: str) -> str:
 
 def parsed(lines: list[bytes]) -> dict[str, str]:
     """Return the headers of a response, status line first: names in lower case, values as latin-1 text."""
-    headers: dict[str, str] = {}
-    for line in lines[1:]:
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            headers[name.strip().lower()] = value.strip()
+    headers = dict(map(_header, lines[1:]))
+    headers.pop("", None)
     return headers
+
+
+@lru_cache(maxsize=256)  # most lines of a service are the same in every answer
+def _header(line: bytes) -> tuple[str, str]:
+    """Return name and value of a header line; the name is "" when it is none."""
+    name, colon, value = line.decode("latin-1").partition(":")
+    return (name.strip().lower(), value.strip()) if colon else ("", "")

@@ -8,9 +8,11 @@ Windows Phone 8". docs/push-services/mpns.md tells where they contradict each ot
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import ClassVar
 from xml.etree import ElementTree
 
@@ -148,6 +150,8 @@ BY_STATUS = {
 UNAUTHORIZED = Row(Outcome.GONE, "The channel's token is not valid for this subscription (401).")
 WRONG_SUBJECT = Row(Outcome.DENIED, "Our certificate does not fit this channel (401).")
 WORDS = ("X-NotificationStatus", "X-DeviceConnectionStatus", "X-SubscriptionStatus")
+LONGEST_WORD = 100  # characters kept of each
+LOWER_WORDS = tuple(name.lower() for name in WORDS)
 CONNECTIONS = {
     "connected": "connected",
     "tempdisconnected": "temp_disconnected",
@@ -261,18 +265,21 @@ class Mpns(PushService):
             return Verdict(Outcome.RETRY, f"The service could not be reached: {answer.error}")
         if answer.lost is Lost.AMBIGUOUS:
             return Verdict(Outcome.UNKNOWN, f"No valid answer came: {answer.error}", ambiguous=True)
-        words = tuple((name, answer.headers[name.lower()]) for name in WORDS if name.lower() in answer.headers)
-        notification, connection, subscription = (_word(answer.headers.get(name.lower(), "")) for name in WORDS)
-        connection = CONNECTIONS.get(connection, "" if connection in NOTHING else "unknown")
-        row = _row(answer.status, notification, connection, subscription, authenticated)
-        return Verdict(
-            row.outcome,
-            row.reason,
-            words,
-            retry_after=retry_after(answer.headers.get("retry-after", "")) if row.outcome is Outcome.RETRY else None,
-            hold=row.hold,
-            connection=connection,
-        )
+        raw = tuple([answer.headers.get(name, "")[:LONGEST_WORD] for name in LOWER_WORDS])
+        verdict = _verdict(answer.status, raw, authenticated)
+        if verdict.outcome is Outcome.RETRY and (wish := answer.headers.get("retry-after")):
+            return dataclasses.replace(verdict, retry_after=retry_after(wish))
+        return verdict
+
+
+@lru_cache(maxsize=256)  # a campaign gets the same few answers again and again
+def _verdict(status: int, raw: tuple[str, ...], authenticated: bool) -> Verdict:
+    """Say what a status and the values of WORDS ("": absent) mean."""
+    words = tuple((name, value) for name, value in zip(WORDS, raw, strict=True) if value)
+    notification, connection, subscription = (_word(value) for value in raw)
+    connection = CONNECTIONS.get(connection, "" if connection in NOTHING else "unknown")
+    row = _row(status, notification, connection, subscription, authenticated)
+    return Verdict(row.outcome, row.reason, words, hold=row.hold, connection=connection)
 
 
 def _row(status: int, notification: str, connection: str, subscription: str, authenticated: bool) -> Row:

@@ -133,6 +133,7 @@ def test_the_services_own_words_are_kept_as_they_came() -> None:
         ("X-SubscriptionStatus", "Aktiv"),
     )
     assert MPNS.interpret(answer(503)).words == ()
+    assert MPNS.interpret(answer(200, "x" * 5000)).words == (("X-NotificationStatus", "x" * 100),)
 
 
 def test_a_phone_that_is_away_is_told() -> None:
