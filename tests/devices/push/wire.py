@@ -148,3 +148,8 @@ def push(engine: Engine[str], request: Request, within: float = 10.0) -> Answer:
     tag, answer = answers[0]
     assert tag == "the one"
     return answer
+
+
+def lets(peer: Peer, deadline: float = 10.0) -> Engine[str]:
+    """Return an engine that may talk to ``peer``."""
+    return Engine[str](concurrency=4, deadline=deadline, allow=frozenset({peer.address}))

@@ -1,0 +1,51 @@
+# make run    the dashboard with ten thousand emulated phones      make setup   environment and database alone
+# make test   every test, on SQLite and on PostgreSQL              make check   style, types, imports, templates
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run setup test check chromium
+.DEFAULT_GOAL := run
+
+run: setup
+	@exec $(PY) manage.py serve
+
+setup: $(VENV)/runtime
+	@$(PY) manage.py setup
+
+test: $(VENV)/dev chromium
+	$(PY) -m pytest $(ARGS)
+	$(PY) -m tests.postgres $(PY) -m pytest $(ARGS)
+
+check: $(VENV)/dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/djade --check --target-version 5.2 $$(git ls-files 'templates/*.html')
+	$(VENV)/bin/djlint --lint --quiet templates
+	PUSHADMIN_VAR=$$(mktemp -d) $(PY) manage.py makemigrations --check --dry-run
+	PUSHADMIN_VAR=$$(mktemp -d) $(PY) manage.py check --fail-level WARNING
+
+# A browser for the tests. Never skipped in silence.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+		else \
+			echo "The tests open pages in Chromium, and there is none. Install it, for example: sudo apt install chromium"; exit 1; \
+		fi; }
+
+# A venv belongs to its lock: when a lock changes, pip brings it up to date; else this takes no time.
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: requirements/runtime.lock | $(VENV)/bin/pip
+	@test -e $(VENV)/dev || $(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
+	@touch $@
+
+$(VENV)/dev: requirements/dev.lock | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
+	@touch $@ $(VENV)/runtime
