@@ -18,7 +18,7 @@ DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """An address in its parts. ``host`` is lower-case and without a trailing dot; ``port`` "" when it is the default."""
+    """An address in its parts: ``host`` in lower case without a trailing dot, ``port`` "" when it is the usual one."""
 
     scheme: str
     host: str
@@ -42,7 +42,7 @@ def read(raw: str, word: str, hosts: tuple[str, ...], extra_hosts: frozenset[str
     if parts is None:
         raise AddressRefused(f"This {word} is not spelled as a plain http(s) address.")
     scheme, host = parts["scheme"].lower(), parts["host"].lower()
-    host = host[:-1] if host.endswith(".") else host
+    host = host.removesuffix(".")
     port = parts["port"] or ""
     port = "" if port == DEFAULT_PORTS.get(scheme) else port
     if scheme not in schemes:

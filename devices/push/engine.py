@@ -28,6 +28,7 @@ BODY_LIMIT = 64 * 1024  # bytes kept of an answer's body; the exchange ends at m
 HEADER_LIMIT = 16 * 1024  # bytes of headers; an answer with more is none
 UNWANTED = ["Expect:", "Accept:"]  # headers libcurl would add by itself
 PATIENCE = 1.0  # seconds after which a request that is out no longer counts against the concurrency
+BLANK = {b"\r\n", b"\n"}  # the line that ends headers
 LONGEST_NAP = 1.0  # seconds between two looks at the connections when libcurl names no nearer moment
 CERTIFICATE_UNUSABLE = {pycurl.E_SSL_CERTPROBLEM, pycurl.E_BAD_FUNCTION_ARGUMENT}  # the latter for a key that is none
 # How OpenSSL tells that the other side did not take our certificate (RFC 8446, 6.2). Under TLS 1.3 this comes when the
@@ -67,7 +68,7 @@ class _Exchange:
             return -1
         if self.complete:
             return None  # a trailer, after the body
-        if line == b"\r\n" or line == b"\n":
+        if line in BLANK:
             # A response with 1xx is no answer yet (RFC 9110, 15.2): the next one's headers take its place.
             self.complete = not self.headers[0].partition(b" ")[2].startswith(b"1")
             if not self.complete:
@@ -186,13 +187,11 @@ class Engine(Generic[T]):
         self._multi.close()
 
     def _finished(self) -> list[tuple[T, Answer]]:
-        answers = []
+        answers: list[tuple[T, Answer]] = []
         while True:
             left, done, failed = self._multi.info_read()
-            for handle in done:
-                answers.append(self._answer(handle, 0, ""))
-            for handle, code, text in failed:
-                answers.append(self._answer(handle, code, text))
+            answers += [self._answer(handle, 0, "") for handle in done]
+            answers += [self._answer(handle, code, text) for handle, code, text in failed]
             if not left:
                 return answers
 

@@ -218,9 +218,8 @@ class Mpns(PushService):
                 found.append(note("param", "Windows Phone 7.0 opens the start page: it knows no page in a toast."))
             if (message.sound or message.silent) and _older(variant, "8.0 Update 3"):
                 found.append(note("sound", f"Windows Phone {variant} plays its usual sound."))
-        if isinstance(message, StandardTile) and _older(variant, "7.1"):
-            if any(getattr(message, name) for name in ONLY_71) or message.clear:
-                found.append(note("back_title", "Windows Phone 7.0 has no back side and clears nothing."))
+        if isinstance(message, StandardTile) and _older(variant, "7.1") and _needs_71(message):
+            found.append(note("back_title", "Windows Phone 7.0 has no back side and clears nothing."))
         if type(message) in TEMPLATES and _older(variant, "7.8"):
             found.append(note("", f"Windows Phone {variant} does not know this tile; what it shows was never told."))
         return found
@@ -309,8 +308,12 @@ def _older(variant: str, than: str) -> bool:
     return ORDER.index(variant) < ORDER.index(than)
 
 
+def _needs_71(tile: StandardTile) -> bool:
+    return bool(tile.clear) or any(getattr(tile, name) for name in ONLY_71)
+
+
 def _unshowable(message: Message, variant: str) -> Problem | None:
-    """Return why devices of this variant cannot be sent ``message`` at all: without its Id it would hit another tile."""
+    """Return why devices of this variant are not sent ``message`` at all. Without its Id it would hit another tile."""
     if not isinstance(message, Tile) or not _older(variant, "7.1"):
         return None
     if message.tile_id:

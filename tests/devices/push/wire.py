@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -42,10 +43,8 @@ class Peer:
             threading.Thread(target=self._play, args=(piece, connection), daemon=True).start()
 
     def _play(self, piece: Play, connection: socket.socket) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the sender left, as it should
             piece(connection)
-        except OSError:
-            pass  # the sender left, as it should
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -1,4 +1,4 @@
-"""MPNS: what every documented answer means, and how a push is addressed. The table stands in docs/push-services/mpns.md."""
+"""MPNS: what every documented answer means (docs/push-services/mpns.md has the table), and how a push is addressed."""
 
 from __future__ import annotations
 

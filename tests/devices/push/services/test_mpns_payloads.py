@@ -76,8 +76,8 @@ TILES: list[tuple[Message, str, str]] = [
     (
         FlipTile(clear=frozenset(one.name for one in FlipTile.form_fields() if one.clearable)),
         "FlipTile",
-        "SmallBackgroundImage WideBackgroundImage WideBackBackgroundImage WideBackContent BackgroundImage Count Title "
-        "BackBackgroundImage BackTitle BackContent",
+        """SmallBackgroundImage WideBackgroundImage WideBackBackgroundImage WideBackContent BackgroundImage Count Title
+        BackBackgroundImage BackTitle BackContent""",
     ),
     (
         IconicTile(clear=frozenset(one.name for one in IconicTile.form_fields() if one.clearable)),
@@ -87,8 +87,8 @@ TILES: list[tuple[Message, str, str]] = [
     (
         CycleTile(clear=frozenset(one.name for one in CycleTile.form_fields() if one.clearable)),
         "CycleTile",
-        "SmallBackgroundImage CycleImage1 CycleImage2 CycleImage3 CycleImage4 CycleImage5 CycleImage6 CycleImage7 "
-        "CycleImage8 CycleImage9 Count Title",
+        """SmallBackgroundImage CycleImage1 CycleImage2 CycleImage3 CycleImage4 CycleImage5 CycleImage6 CycleImage7
+        CycleImage8 CycleImage9 Count Title""",
     ),
 ]
 
@@ -203,8 +203,10 @@ def test_every_message_there_is_can_be_carried() -> None:
 # --- no text gets out of its element ---
 
 EVIL = [
-    *("]]>", "<![CDATA[x]]>", '"/><x>', "</wp:Text1><wp:Text1>", "&amp;", "&#0;", "&x;", "<!--", "<?xml?>", "\x0b", "\x00"),
-    *("\ud800", "\ud83d\ude00", "🎉👩‍👩‍👧", "שלום \u202e abc", "e\u0301", "\ufeff", "\x85\u2028", "\t\r\n\r", "'\"", "\x7f"),
+    *("]]>", "<![CDATA[x]]>", '"/><x>', "</wp:Text1><wp:Text1>", "&amp;", "&#0;", "&x;", "<!--"),
+    *("<?xml?>", "\x0b", "\x00"),
+    *("\ud800", "\ud83d\ude00", "🎉👩‍👩‍👧", "שלום \u202e abc", "e\u0301", "\ufeff", "\x85\u2028"),
+    *("\t\r\n\r", "'\"", "\x7f"),
 ]  # fmt: skip
 
 
