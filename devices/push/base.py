@@ -76,7 +76,7 @@ class Payload:
 class Request:
     """One HTTP request. The engine adds Host, User-Agent and Content-Length and nothing else.
 
-    ValueError when a header holds what would end it or begin another one: libcurl sends such bytes as they are.
+    ValueError when the URL or a header holds what is not printable ASCII: libcurl would send a line end as it is.
     """
 
     url: str
@@ -86,9 +86,9 @@ class Request:
     certificate: ClientCertificate | None = None
 
     def __post_init__(self) -> None:
-        text = "".join([part for header in self.headers for part in header])
+        text = self.url + "".join([part for header in self.headers for part in header])
         if not (text.isascii() and text.isprintable()):
-            raise ValueError("A header holds a line end, a control character or something that is not ASCII.")
+            raise ValueError("The address or a header holds a line end, a control character or no ASCII.")
 
 
 @dataclass(frozen=True, slots=True)

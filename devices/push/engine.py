@@ -164,7 +164,10 @@ class Engine(Generic[T]):
         self._young.append((exchange.started, exchange))
 
     def wait(self, timeout: float) -> list[tuple[T, Answer]]:
-        """Return the answers that are there, as soon as there is one; [] after ``timeout`` seconds without."""
+        """Return the answers that are there, as soon as there is one; [] after ``timeout`` seconds without.
+
+        When nothing is out it returns [] at once.
+        """
         until = time.monotonic() + timeout
         while self._out:
             while self._multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:

@@ -13,6 +13,7 @@ from devices.push.base import retry_after
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
 
+@pytest.mark.faults(23)
 @pytest.mark.parametrize(
     ("raw", "seconds"),
     [

@@ -48,6 +48,8 @@ def test_a_header_cannot_be_broken_out_of(evil: str) -> None:
         Request("http://127.0.0.1:9/", (("X-MessageID", evil),), b"x")
     with pytest.raises(ValueError, match="header"):
         Request("http://127.0.0.1:9/", ((evil, "x"),), b"x")
+    with pytest.raises(ValueError, match="address"):
+        Request(f"http://127.0.0.1:9/{evil}", (), b"x")
 
 
 def test_connections_are_kept_and_used_again() -> None:
@@ -81,6 +83,7 @@ def test_as_many_are_out_as_may_be_and_no_more() -> None:
         engine.close()
 
 
+@pytest.mark.faults(17)
 def test_answers_come_as_soon_as_there_is_one_with_their_own_tag() -> None:
     with Peer(wire.hanging) as silent, Peer(wire.answering(GOOD)) as quick:
         engine = Engine[str](allow=frozenset({silent.address, quick.address}))
@@ -99,6 +102,7 @@ def test_answers_come_as_soon_as_there_is_one_with_their_own_tag() -> None:
 # --- time ---
 
 
+@pytest.mark.faults(17, 18)
 @pytest.mark.parametrize(
     "piece",
     [wire.hanging, wire.dripping(b"HTTP/1.1 200 OK\r\nX-Drip: ", b"."), wire.dripping(b"HTTP/1.1 200 ", b"O")],
@@ -114,6 +118,7 @@ def test_the_deadline_is_wall_clock_time_and_what_happened_is_in_doubt(piece: wi
     assert answer.milliseconds >= DEADLINE * 900
 
 
+@pytest.mark.faults(18)
 def test_a_body_that_drips_takes_nothing_from_the_answer() -> None:
     with Peer(wire.dripping(b"HTTP/1.1 404 Gone\r\nContent-Length: 1000000\r\n\r\n", b".")) as peer:
         begun = time.monotonic()
@@ -138,6 +143,7 @@ def test_a_peer_that_reads_slowly_cannot_have_the_message() -> None:
 # --- lost, and in which phase ---
 
 
+@pytest.mark.faults(16)
 def test_a_closed_port_is_not_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"127.0.0.1:{listening.getsockname()[1]}"
@@ -145,11 +151,13 @@ def test_a_closed_port_is_not_sent() -> None:
     assert (answer.status, answer.lost) == (0, Lost.NOT_SENT)
 
 
+@pytest.mark.faults(26)
 def test_an_unknown_name_is_not_sent() -> None:
     answer = push(Engine[str](), request_to("http://nobody.invalid/"))
     assert (answer.status, answer.lost) == (0, Lost.NOT_SENT)
 
 
+@pytest.mark.faults(16)
 def test_connecting_has_its_own_limit() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = f"127.0.0.1:{full.getsockname()[1]}"
@@ -166,6 +174,7 @@ def test_connecting_has_its_own_limit() -> None:
             one.close()
 
 
+@pytest.mark.faults(20)
 def test_a_reset_before_the_request_is_whole_is_not_sent() -> None:
     def piece(connection: socket.socket) -> None:
         connection.recv(1000)
@@ -176,6 +185,7 @@ def test_a_reset_before_the_request_is_whole_is_not_sent() -> None:
     assert (answer.status, answer.lost) == (0, Lost.NOT_SENT)
 
 
+@pytest.mark.faults(20, 21)
 @pytest.mark.parametrize(
     "piece",
     [
@@ -266,6 +276,7 @@ def test_a_connection_the_peer_announced_to_close_is_not_used_again() -> None:
 # --- patience ---
 
 
+@pytest.mark.faults(17)
 def test_a_few_silent_peers_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("devices.push.engine.PATIENCE", 0.05)
     with Peer(wire.hanging) as silent, Peer(wire.answering(*[GOOD] * 50)) as quick:

@@ -22,6 +22,7 @@ def engine() -> Iterator[Engine[str]]:
     engine.close()
 
 
+@pytest.mark.faults(19)
 def test_a_body_without_end_is_cut() -> None:
     with Peer(wire.flooding(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n", b"x" * 65536, 15_259)) as peer:
         engine = lets(peer)
@@ -33,6 +34,7 @@ def test_a_body_without_end_is_cut() -> None:
     assert grown < 10_000
 
 
+@pytest.mark.faults(19)
 def test_a_body_of_unknown_length_is_cut_too() -> None:
     start = b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\nRetry-After: 7\r\n\r\n"
     with Peer(wire.flooding(start, b"10000\r\n" + b"x" * 65536 + b"\r\n", 15_000)) as peer:
@@ -40,6 +42,7 @@ def test_a_body_of_unknown_length_is_cut_too() -> None:
     assert (answer.status, answer.headers["retry-after"], len(answer.body)) == (503, "7", BODY_LIMIT)
 
 
+@pytest.mark.faults(19)
 def test_a_compressed_body_is_not_unpacked() -> None:
     packed = gzip.compress(b"\0" * 10_000_000)
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
@@ -48,6 +51,7 @@ def test_a_compressed_body_is_not_unpacked() -> None:
     assert answer.body == packed
 
 
+@pytest.mark.faults(21)
 @pytest.mark.parametrize(
     "piece",
     [
@@ -72,6 +76,7 @@ def test_headers_up_to_the_limit_are_an_answer() -> None:
     assert (answer.status, answer.headers["x-00159"]) == (200, "v" * 89)
 
 
+@pytest.mark.faults(21)
 def test_bytes_that_are_no_text_stay_readable() -> None:
     head = b"HTTP/1.1 200 \xc3\x28\r\nX-NotificationStatus: \xff\xfe\xe9\r\nContent-Length: 2\r\n\r\n\xc3\x28"
     with Peer(wire.answering(head)) as peer:
@@ -86,6 +91,7 @@ def test_a_trailer_is_not_taken_for_a_header() -> None:
     assert (answer.status, answer.body, answer.headers.get("x-notificationstatus")) == (200, b"ok", None)
 
 
+@pytest.mark.faults(22)
 @pytest.mark.parametrize("status", [b"301", b"302", b"303", b"307", b"308"])
 def test_a_redirect_is_an_answer_and_not_an_order(status: bytes) -> None:
     with Peer(wire.answering(GOOD)) as trap:

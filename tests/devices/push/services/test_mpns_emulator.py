@@ -119,6 +119,7 @@ def test_every_row_of_the_vendors_table(emulator: EmulatorProcess, engine: Engin
     assert {int(row): spelled(verdict) for row, verdict in verdicts.items()} == ROWS
 
 
+@pytest.mark.faults(20, 21, 22)
 def test_what_we_believe_is_what_the_service_did(emulator: EmulatorProcess, engine: Engine[str]) -> None:
     verdicts = outcomes(emulator, engine, {name: (name, TOAST, "8.0") for name in EXPECTED})
     taken = {line["behaviour"]: line["taken"] for line in emulator.ledger()}
