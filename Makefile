@@ -1,12 +1,13 @@
 # make run    the dashboard with ten thousand emulated phones      make setup   environment and database alone
 # make test   every test, on SQLite and on PostgreSQL              make check   style, types, imports, templates
+# make format lays out code and templates as make check wants them
 
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run setup test check chromium
+.PHONY: run setup test check format chromium
 .DEFAULT_GOAL := run
 
 run: setup
@@ -28,6 +29,11 @@ check: $(VENV)/dev
 	$(VENV)/bin/djlint --lint --quiet templates
 	PUSHADMIN_VAR=$$(mktemp -d) $(PY) manage.py makemigrations --check --dry-run
 	PUSHADMIN_VAR=$$(mktemp -d) $(PY) manage.py check --fail-level WARNING
+
+format: $(VENV)/dev
+	$(VENV)/bin/ruff check --fix --quiet .
+	$(VENV)/bin/ruff format --quiet .
+	-$(VENV)/bin/djade --target-version 5.2 $$(git ls-files 'templates/*.html')
 
 # A browser for the tests. Never skipped in silence.
 chromium:

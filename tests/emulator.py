@@ -60,9 +60,7 @@ class EmulatorProcess:
         Raises urllib.error.HTTPError when the emulator refuses.
         """
         body = None if wishes is None else json.dumps(wishes).encode()
-        request = urllib.request.Request(  # noqa: S310 -- always our own http address
-            f"{self.url}/emulator/{path}", body, {"Content-Type": "application/json"}
-        )
+        request = urllib.request.Request(f"{self.url}/emulator/{path}", body, {"Content-Type": "application/json"})
         with _opener.open(request, timeout=10) as answer:
             return json.load(answer)
 
