@@ -1,8 +1,12 @@
 """libcurl's multi interface: requests in, answers out, with a bound on everything.
 
 One engine belongs to one thread of one process and is made after fork. What libcurl is told: a wall-clock deadline
-over the whole exchange, no redirects, no proxy, no cookies, no .netrc, no decompression, at most 64 KiB of body, TLS
-always verified, and every address judged after it was resolved and before the socket is opened (guard.py).
+over the whole exchange, no redirects, no proxy, no cookies, no .netrc, no decompression, at most 64 KiB of body and
+16 KiB of headers, TLS always verified, and every address judged after it was resolved and before the socket is opened
+(guard.py). A request never leaves twice by itself.
+
+A kept connection that was used within the last second is not looked at before it is used again (libcurl's choice): if
+the service closed it meanwhile, that one exchange is called ambiguous.
 """
 
 from __future__ import annotations
