@@ -159,14 +159,14 @@ def _condition(row: Any, depth: int) -> Condition | Group:
 def _value(field: Field, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise RuleInvalid(f"What should the {field.label} be compared with?")
-    value = str(value).strip()
-    if len(value) > LONGEST_VALUE or "\0" in value:
+    text = value.strip()
+    if len(text) > LONGEST_VALUE or "\0" in text:
         raise RuleInvalid(f"This value for the {field.label} is not possible: at most {LONGEST_VALUE} characters.")
-    if field.label.endswith("version") and rank(value) is None:
-        raise RuleInvalid(f"“{value}” is not a version. Write numbers and dots, for example 8.0.10492.")
-    if field.label == "push service" and value not in dict(service_choices()):
-        raise RuleInvalid(f"There is no push service “{value}”. There are: {', '.join(dict(service_choices()))}.")
-    return value
+    if field.label.endswith("version") and rank(text) is None:
+        raise RuleInvalid(f"“{text}” is not a version. Write numbers and dots, for example 8.0.10492.")
+    if field.label == "push service" and text not in dict(service_choices()):
+        raise RuleInvalid(f"There is no push service “{text}”. There are: {', '.join(dict(service_choices()))}.")
+    return text
 
 
 def devices(app: App, rule: Mapping[str, Any]) -> QuerySet[Device]:

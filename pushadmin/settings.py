@@ -25,6 +25,9 @@ EMULATOR = env.text("PUSHADMIN_EMULATOR")
 PUSH_CONCURRENCY = env.number("PUSH_CONCURRENCY", 64)
 DATABASES = {"default": env.database(VAR)}
 SENDERS = env.number("SENDERS", 1 if "sqlite" in DATABASES["default"]["ENGINE"] else 2)
+# Calls of the registration API a minute, from one address and with one key.
+REGISTRATIONS_PER_ADDRESS = env.number("REGISTRATIONS_PER_ADDRESS", 300)
+REGISTRATIONS_PER_KEY = env.number("REGISTRATIONS_PER_KEY", 6000)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -48,6 +51,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "pushadmin.middleware.PermissionsPolicy",
+    "devices.api.CallLimit",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
+
+from devices.limits import client_address
 
 TRIES = 5
 SECONDS = 15 * 60
@@ -37,11 +38,3 @@ class Guess:
     def forget(self) -> None:
         """Free all places: the password was right."""
         cache.delete_many([f"{self.key}:{place}" for place in range(TRIES)])
-
-
-def client_address(request: HttpRequest) -> str:
-    """Return who is calling. The last forwarded address counts, and only behind a proxy that the settings name."""
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    if settings.NINJA_NUM_PROXIES and forwarded:
-        return forwarded.split(",")[-1].strip()
-    return str(request.META.get("REMOTE_ADDR", ""))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 
+from devices.api import api
 from pushadmin import health
 
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("api/v1/", api.urls),
     path("", admin.site.urls),
 ]

@@ -1,0 +1,319 @@
+"""Register, refresh, retire, forget: one path for the API, the import and the admin.
+
+What comes from outside becomes a ``Registration``, which checks and normalises itself and knows every problem by the
+field that has it. What a known installation does not mention stays as it was. Every registration gives the device a new
+secret and ends the one before: the newest registration owns the device, as after a reinstallation, and nobody else can
+go on speaking for it unnoticed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from zoneinfo import available_timezones
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from devices import clock
+from devices.models import App, Device, Tag, rank
+from devices.push.base import AddressRefused
+from devices.push.services import all_services, find
+from devices.secrets import digest, new_key
+
+T = TypeVar("T")
+ZONES = frozenset(available_timezones())
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
+_KEY = re.compile(r"[a-z0-9_]{1,40}")
+MOST_TAGS, MOST_ATTRIBUTES, LONGEST_VALUE = 50, 50, 200
+TEXTS = {"installation": 200, "os_version": 40, "app_version": 40, "model": 100}  # field → most characters
+ALIVE = {"status": Device.Status.ACTIVE, "retired_reason": "", "retired_at": None, "retired_by": None}
+FIELDS = ("service", "address", *TEXTS, "language", "time_zone", "tags", "attributes")
+
+
+def slugs() -> list[str]:
+    """Return the slugs of the push services a device can register with."""
+    return [service.slug for service in all_services()]
+
+
+class RegistrationRefused(ValueError):
+    """What came is not a registration. ``problems`` are sentences by field; ``str(error)`` is all of them."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__(" ".join(self.problems.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What an installation says of itself, checked and normalised."""
+
+    service: str
+    address: str
+    installation: str = ""
+    language: str = ""
+    time_zone: str = ""
+    os_version: str = ""
+    app_version: str = ""
+    model: str = ""
+    tags: tuple[str, ...] = ()
+    attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    given: frozenset[str] = frozenset()  # the fields that were mentioned
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any], known: Device | None = None) -> Registration:
+        """Return what ``given`` says; raise RegistrationRefused with every problem.
+
+        With ``known``, a change to that device: service and address need not be mentioned.
+        """
+        reader = _Reader({"service": known.service, "address": known.address, **given} if known else given)
+        for name in sorted(set(given) - set(FIELDS))[:1]:
+            reader.problems[name[:40]] = f"There is no field “{name[:40]}”. There are: {', '.join(FIELDS)}."
+        service = reader.service()
+        registration = cls(
+            service=service,
+            address=reader.address(service),
+            installation=reader.text("installation", TEXTS["installation"]),
+            language=reader.language(),
+            time_zone=reader.time_zone(),
+            os_version=reader.text("os_version", TEXTS["os_version"]),
+            app_version=reader.text("app_version", TEXTS["app_version"]),
+            model=reader.text("model", TEXTS["model"]),
+            tags=reader.tags(),
+            attributes=reader.attributes(),
+            given=frozenset(name for name in given if given[name] is not None),
+        )
+        if reader.problems:
+            raise RegistrationRefused(reader.problems)
+        return registration
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of Device that this sets: those of the fields that were mentioned."""
+        plain = ("service", "installation", "language", "time_zone", "os_version", "app_version", "model")
+        columns = {name: getattr(self, name) for name in plain if name in self.given}
+        if "address" in self.given:
+            columns |= {"address": self.address, "address_digest": digest(self.address)}
+        if "os_version" in self.given:
+            columns["os_rank"] = rank(self.os_version)
+        if "app_version" in self.given:
+            columns["app_rank"] = rank(self.app_version)
+        if "attributes" in self.given:
+            columns["attributes"] = dict(self.attributes)
+        return columns
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads field by field and gathers what is wrong."""
+
+    given: Mapping[str, Any]
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def text(self, name: str, longest: int) -> str:
+        value = self.given.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            self.problems[name] = f"{name} must be text."
+            return ""
+        value = value.strip()
+        if len(value) > longest:
+            self.problems[name] = f"{name} has {len(value):,} characters; at most {longest} are accepted."
+        elif not printable(value):
+            self.problems[name] = f"{name} has control characters, which are not accepted."
+        return value
+
+    def service(self) -> str:
+        slug = self.text("service", 20)
+        if slug not in slugs() and "service" not in self.problems:
+            self.problems["service"] = f"service must be one of: {', '.join(slugs())}."
+        return slug
+
+    def address(self, service: str) -> str:
+        raw = self.given.get("address")
+        if not isinstance(raw, str) or not raw:
+            self.problems["address"] = "address is missing: where the push service wants the messages for this device."
+            return ""
+        if "service" in self.problems:
+            return ""
+        try:
+            return find(service).clean_address(raw.strip(), extra_hosts=frozenset({settings.EMULATOR} - {""}))
+        except AddressRefused as refusal:
+            self.problems["address"] = f"address: {refusal}"
+            return ""
+
+    def language(self) -> str:
+        value = self.text("language", 35)
+        if value and "language" not in self.problems and not _LANGUAGE.fullmatch(value):
+            self.problems["language"] = f"language “{value[:40]}” is not a language tag; write for example de or de-AT."
+        return normal_language(value)
+
+    def time_zone(self) -> str:
+        value = self.text("time_zone", 64)
+        if value and "time_zone" not in self.problems and value not in ZONES:
+            self.problems["time_zone"] = f"time_zone “{value}” is not known; write for example Europe/Berlin."
+        return value
+
+    def tags(self) -> tuple[str, ...]:
+        values = self.given.get("tags") or []
+        if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+            self.problems["tags"] = "tags must be a list of words."
+            return ()
+        if len(values) > MOST_TAGS:
+            self.problems["tags"] = f"tags has {len(values):,} words; at most {MOST_TAGS} are accepted."
+            return ()
+        for value in values:
+            if not 1 <= len(value.strip()) <= 60 or not printable(value):
+                self.problems["tags"] = f"tags: “{value[:40]}” is not a tag of 1 to 60 plain characters."
+                return ()
+        return tuple(dict.fromkeys(value.strip() for value in values))
+
+    def attributes(self) -> dict[str, str | int | float | bool]:
+        values = self.given.get("attributes") or {}
+        if not isinstance(values, Mapping):
+            self.problems["attributes"] = "attributes must be names with values."
+            return {}
+        if len(values) > MOST_ATTRIBUTES:
+            self.problems["attributes"] = (
+                f"attributes has {len(values):,} names; at most {MOST_ATTRIBUTES} are accepted."
+            )
+            return {}
+        for name, value in values.items():
+            if problem := attribute_problem(name, value):
+                self.problems["attributes"] = f"attributes: {problem}"
+                return {}
+        return dict(values)
+
+
+def attribute_problem(name: Any, value: Any) -> str:
+    """Return what is wrong with one attribute as a sentence, or ""."""
+    if not isinstance(name, str) or not _KEY.fullmatch(name):
+        return f"“{str(name)[:40]}” is not a name of 1 to 40 of the characters a-z, 0-9 and _."
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, int | float):
+        return "" if abs(value) < 1e15 else f"the number of “{name}” is too large."  # nan and inf are not below it
+    if not isinstance(value, str):
+        return f"“{name}” must be text, a number, true or false."
+    if len(value) > LONGEST_VALUE:
+        return f"“{name}” has {len(value):,} characters; at most {LONGEST_VALUE} are accepted."
+    return "" if printable(value) else f"“{name}” has control characters, which are not accepted."
+
+
+def printable(text: str) -> bool:
+    """Return whether ``text`` has no control characters, no direction overrides and no lone surrogates."""
+    return not any(
+        unicodedata.category(letter) in {"Cc", "Cs"} or "\u202a" <= letter <= "\u202e" or "\u2066" <= letter <= "\u2069"
+        for letter in text
+    )
+
+
+def normal_language(value: str) -> str:
+    """Return a language tag in its usual spelling: "DE_at" → "de-AT", "zh-hant-tw" → "zh-Hant-TW"."""
+    first, *rest = value.replace("_", "-").split("-")
+    parts = [part.title() if len(part) == 4 else part.upper() if len(part) == 2 else part.lower() for part in rest]
+    return "-".join([first.lower(), *parts])
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What became of a registration, with the device's new secret."""
+
+    device: Device
+    created: bool
+    secret: str
+
+
+def register(app: App, registration: Registration) -> Registered:
+    """Make the device, or bring the one with this installation or this address up to date.
+
+    A retired device comes back to life. Of many identical registrations at once exactly one makes the row.
+    """
+    return _patiently(lambda: _register(app, registration))
+
+
+def change(device: Device, registration: Registration) -> Device:
+    """Change what a device said of itself; one that had been retired comes back to life with a new address."""
+    return _patiently(lambda: _change(device, registration))
+
+
+def _patiently(step: Callable[[], T]) -> T:
+    """Take ``step`` in a transaction; again when somebody else made the same row meanwhile: then it is found."""
+    for _ in range(4):
+        with suppress(IntegrityError), transaction.atomic():
+            return step()
+    with transaction.atomic():
+        return step()
+
+
+def _register(app: App, registration: Registration) -> Registered:
+    secret = new_key("ds")
+    columns = {**registration.columns(), "seen_at": clock.now(), "secret_digest": digest(secret)}
+    known = _known(app, registration)
+    device = Device.objects.create(app=app, **columns) if known is None else _update(known, columns)
+    if known is None or "tags" in registration.given:
+        set_tags(device, registration.tags)
+    return Registered(device, created=known is None, secret=secret)
+
+
+def _change(device: Device, registration: Registration) -> Device:
+    known = Device.objects.select_for_update().get(pk=device.pk)
+    changed = _update(known, {**registration.columns(), "seen_at": clock.now()})
+    if "tags" in registration.given:
+        set_tags(changed, registration.tags)
+    return changed
+
+
+def _update(known: Device, columns: dict[str, Any]) -> Device:
+    if "address" in columns:
+        columns |= ALIVE
+        if known.address_digest != columns["address_digest"]:  # hold and connection belonged to the former address
+            columns |= {"hold_until": None, "connection": "", "connection_at": None}
+    Device.objects.filter(pk=known.pk).update(**columns)
+    known.refresh_from_db()
+    return known
+
+
+def _known(app: App, registration: Registration) -> Device | None:
+    """Return the locked row of this installation or address; another row that has the address gives way."""
+    rows = Device.objects.select_for_update().filter(app=app)
+    by_address = rows.filter(address_digest=digest(registration.address)).first()
+    if not registration.installation:
+        return by_address
+    by_installation = rows.filter(installation=registration.installation).first()
+    if by_installation is None:
+        return by_address
+    if by_address is not None and by_address.pk != by_installation.pk:
+        forget(by_address)  # the address moved on: one address, one device, one push
+    return by_installation
+
+
+def set_tags(device: Device, names: Iterable[str]) -> None:
+    """Give the device exactly these tags; tags that the App does not know are made."""
+    wanted = set(names)
+    have = dict(Tag.objects.filter(app=device.app_id, name__in=wanted).values_list("name", "pk"))
+    missing = [Tag(app_id=device.app_id, name=name) for name in sorted(wanted - set(have))]
+    if missing:
+        Tag.objects.bulk_create(missing, ignore_conflicts=True)
+        have = dict(Tag.objects.filter(app=device.app_id, name__in=wanted).values_list("name", "pk"))
+    device.tags.set(have.values())
+
+
+def retire(device: Device, reason: str) -> bool:
+    """Stop using a device, keeping it with the reason; return False when it was retired already."""
+    columns = {"status": Device.Status.RETIRED, "retired_reason": reason[:300], "retired_at": clock.now()}
+    return bool(Device.objects.filter(pk=device.pk, status=Device.Status.ACTIVE).update(**columns))
+
+
+def revive(device: Device) -> bool:
+    """Use a retired device again; return False when it was not retired."""
+    return bool(Device.objects.filter(pk=device.pk, status=Device.Status.RETIRED).update(**ALIVE))
+
+
+def forget(device: Device) -> None:
+    """Erase a device and everything known of it; the history of campaigns keeps only its bare number."""
+    Device.objects.filter(pk=device.pk).delete()
