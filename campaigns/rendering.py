@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from django.conf import settings
+
 from campaigns.models import Notification
 from devices.models import Credential
 from devices.push.base import Payload, PushService, Request, Target
@@ -26,6 +28,7 @@ class Renderer:
 
     app: int
     notifications: dict[str, Notification]
+    extra_hosts: frozenset[str] = frozenset()
     _payloads: dict[tuple[str, str, str], Payload] = field(default_factory=dict)
     _variants: dict[tuple[str, int | None], str] = field(default_factory=dict)
     _credentials: dict[str, object | None] = field(default_factory=dict)
@@ -34,14 +37,16 @@ class Renderer:
     def of(cls, campaign: int, app: int) -> Renderer:
         """Read the campaign's content."""
         rows = Notification.objects.filter(campaign=campaign)
-        return cls(app, {row.language: row for row in rows})
+        return cls(app, {row.language: row for row in rows}, frozenset({settings.EMULATOR} - {""}))
 
     def request(
         self, service: str, address: str, os_rank: int | None, language: str, message_id: str
     ) -> tuple[PushService, Request]:
-        """Return the request for one device and the service that will read its answer; raise Unrenderable."""
+        """Return the request for one device and the service that reads its answer; raise Unrenderable, ValueError."""
         push_service = find(service)
-        target = Target(address, os_numbers(os_rank))
+        # Once more at the last moment: whatever way the address came into the database, only these hosts are dialled.
+        dialled = push_service.clean_address(address, extra_hosts=self.extra_hosts)
+        target = Target(dialled, os_numbers(os_rank))
         variant = self._variants.get((service, os_rank))
         if variant is None:
             variant = self._variants[service, os_rank] = push_service.variant(target)

@@ -22,9 +22,8 @@ from campaigns.recording import LEASE, Claim, Fenced, Window, campaign_status, m
 from campaigns.rendering import Renderer, Unrenderable
 from devices import clock
 from devices.models import Device
-from devices.push.base import AddressRefused, Answer, Lost, Outcome, PushService, Request, Verdict
+from devices.push.base import Answer, Lost, Outcome, PushService, Request, Verdict
 from devices.push.engine import Engine
-from devices.push.message import MessageInvalid
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +167,7 @@ class Transfer:
             identity = message_id(self.claim.campaign, device)
             try:
                 push_service, request = self.renderer.request(service, address, os_rank, language, identity)
-            except (Unrenderable, MessageInvalid, AddressRefused, LookupError) as problem:
+            except (Unrenderable, ValueError, LookupError) as problem:  # one device fails, the others go on
                 verdict = Verdict(Outcome.REJECTED, str(problem))
             else:
                 return request, Waiting(self, device, push_service, address.startswith("https:"))

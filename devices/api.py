@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI, Schema, Status
 from ninja.errors import AuthenticationError
 from ninja.security import HttpBearer
 
@@ -27,8 +27,8 @@ from devices.registration import Registration, RegistrationRefused
 from devices.secrets import digest
 
 BODY_LIMIT = 16 * 1024  # bytes
-PER_ADDRESS = Limit("registration address", settings.REGISTRATIONS_PER_ADDRESS)
-PER_KEY = Limit("registration key", settings.REGISTRATIONS_PER_KEY)
+PER_ADDRESS = Limit("registration-address", settings.REGISTRATIONS_PER_ADDRESS)
+PER_KEY = Limit("registration-key", settings.REGISTRATIONS_PER_KEY)
 USED = timedelta(minutes=1)  # a key's last use is written no more often than this
 
 
@@ -152,10 +152,10 @@ def limited(view: Callable[..., Any]) -> Callable[..., Any]:
     summary="Register a device",
 )
 @limited
-def register(request: Any) -> tuple[int, dict[str, Any]]:
+def register(request: Any) -> Status[dict[str, Any]]:
     """Register, or bring what is known up to date: 201 for a new device, 200 for a known one."""
     done = registration.register(request.auth.app, Registration.read(body_of(request)))
-    return (201 if done.created else 200), {"id": done.device.public_id, "secret": done.secret}
+    return Status(201 if done.created else 200, {"id": done.device.public_id, "secret": done.secret})
 
 
 @api.get("/devices/{uuid:device}", auth=DeviceSecret(), response={200: DeviceOut, **ERRORS}, summary="Read a device")
@@ -181,10 +181,10 @@ def change(request: Any, device: uuid.UUID) -> dict[str, Any]:
 
 @api.delete("/devices/{uuid:device}", auth=DeviceSecret(), response={204: None, **ERRORS}, summary="Erase a device")
 @limited
-def erase(request: Any, device: uuid.UUID) -> tuple[int, None]:
+def erase(request: Any, device: uuid.UUID) -> Status[None]:
     """Erase the device. The history of campaigns keeps its bare number."""
     registration.forget(own(request, device))
-    return 204, None
+    return Status(204, None)
 
 
 def own(request: Any, public_id: uuid.UUID) -> Device:

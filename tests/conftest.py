@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from devices import clock as database_clock
 from tests.emulator import EmulatorProcess
@@ -16,9 +18,27 @@ from tests.emulator import EmulatorProcess
 pytest_plugins = ["tests.browser"]
 
 
+own_folder = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Let Django run beside Playwright's event loop, in tests only."""
+    """Keep off the developer's var/, and let Django run beside Playwright's event loop; both in tests only."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    config.stash[own_folder] = tempfile.TemporaryDirectory(prefix="pushadmin-tests-", ignore_cleanup_errors=True)
+    folder = Path(config.stash[own_folder].name)
+    os.environ["PUSHADMIN_VAR"] = str(folder)  # for the processes that tests start
+    settings.VAR, settings.STATIC_ROOT, settings.MEDIA_ROOT = folder, folder / "static", folder / "media"
+    settings.STATIC_ROOT.mkdir()
+    database = settings.DATABASES["default"]
+    if "sqlite" in database["ENGINE"]:
+        database["TEST"]["NAME"] = folder / "test.sqlite3"
+    # Pages link to the files as they lie in static/; nothing has to be collected.
+    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    config.stash[own_folder].cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -279,3 +279,16 @@ def test_at_any_time_a_batch_adds_up(house: House) -> None:
             ]
         )
         assert batch.size == counted + len(unpack(batch.ids))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://169.254.169.254/throttledthirdparty/01.00/x", "http://127.0.0.1:1/x", "gopher://x", "", "http://\u00e9/"],
+)
+def test_an_address_that_found_another_way_into_the_database_is_never_dialled(house: House, address: str) -> None:
+    bad, _ = house.phones("ok", "ok")
+    Device.objects.filter(pk=bad.pk).update(address=address)
+    campaign = house.send()
+    assert latest(campaign, bad).outcome == "rejected"
+    assert latest(campaign, bad).http_status is None
+    assert outcomes(campaign) == {"accepted": 1, "rejected": 1}
