@@ -32,9 +32,8 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     pytest.fail("These tests need Chromium: install the package “chromium”.", pytrace=False)
 
 
-@pytest.fixture
-def strict_page(page: Page) -> Iterator[Page]:
-    """A page that fails its test on any error in the console, script error, or request to another host.
+def complaints_of(page: Page) -> list[str]:
+    """Return a list that grows with every error in the console, script error, and request to another host.
 
     A violation of the content security policy is an error in the console.
     """
@@ -52,6 +51,13 @@ def strict_page(page: Page) -> Iterator[Page]:
     page.on("console", console)
     page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
     page.on("request", request)
+    return complaints
+
+
+@pytest.fixture
+def strict_page(page: Page) -> Iterator[Page]:
+    """A page that fails its test on the first complaint."""
+    complaints = complaints_of(page)
     page.set_default_timeout(10_000)
     yield page
     assert complaints == []
