@@ -15,6 +15,7 @@ from django.db.models import Count, F
 from campaigns import planning, tasks
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, pack
 from campaigns.rendering import message_of
+from campaigns.stats import Progress
 from devices import clock, segments
 from devices.push.base import Outcome
 from devices.push.message import MessageInvalid
@@ -95,6 +96,14 @@ def resume(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
 def cancel(campaign: Campaign) -> None:
     """Stop for good; what is on the wire comes home and is recorded, the rest is never sent."""
     campaign.move(Status.CANCELLED, finished_at=clock.now())
+
+
+def again(campaign: Campaign, progress: Progress) -> dict[str, int]:
+    """Return how many devices each kind of "send again" may reach at most; only the kinds that are possible now."""
+    if campaign.status != Status.FINISHED:
+        return {}
+    found = {which: sum(progress.counts[outcome] for outcome in outcomes) for which, outcomes in AGAIN.items()}
+    return {which: count for which, count in found.items() if count}
 
 
 def send_again(campaign: Campaign, which: str, by: AbstractBaseUser | None = None) -> int:

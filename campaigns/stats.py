@@ -47,6 +47,11 @@ class Progress:
         return sum(self.counts.values())
 
     @property
+    def failed(self) -> int:
+        """Devices that did not get it and will not: everything final but accepted and left out on purpose."""
+        return self.final - self.counts[Outcome.ACCEPTED] - self.counts[Outcome.SKIPPED] - self.counts[Outcome.DROPPED]
+
+    @property
     def waiting(self) -> int:
         """Devices without a final outcome."""
         return max(0, self.audience - self.final)

@@ -139,6 +139,7 @@ class PushService(ABC):
     payload_limit: ClassVar[int]  # bytes; larger payloads are refused
     payload_advice: ClassVar[int]  # bytes; larger payloads get a warning
     hosts: ClassVar[tuple[str, ...]]  # allowed hosts; a leading dot allows every name below it
+    samples: ClassVar[tuple[Target, ...]]  # a typical device of every variant, for previews
     credentials: ClassVar[type | None]  # frozen dataclass the credential form is built from
 
     @abstractmethod

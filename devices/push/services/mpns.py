@@ -64,6 +64,7 @@ VARIANTS: dict[str, tuple[int, ...]] = {
     "8.0 Update 3": (8, 0, 10492),
 }
 SOLD_AS: dict[tuple[int, ...], tuple[int, ...]] = {(7, 8): (7, 10, 8858)}  # an app may tell the name on the box
+SAMPLE = "http://db3.notify.live.net/throttledthirdparty/01.00/AAQs-example-device"
 UNKNOWN_VERSION = "7.1"  # of a device that did not tell: a toast keeps its page, nothing it may choke on is added
 ORDER = list(VARIANTS)
 
@@ -173,6 +174,7 @@ class Mpns(PushService):
     payload_limit = 3072
     payload_advice = 1024
     hosts: ClassVar[tuple[str, ...]] = (".notify.live.net",)
+    samples: ClassVar[tuple[Target, ...]] = tuple(Target(SAMPLE, VARIANTS[name]) for name in ORDER)
     credentials = Credentials
 
     def clean_address(self, raw: str, *, extra_hosts: frozenset[str] = frozenset()) -> str:

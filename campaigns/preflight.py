@@ -1,0 +1,97 @@
+"""What will happen if this campaign is sent now: who gets it, in which bytes, and what some of them will not see."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Count, Max, Q
+
+from campaigns.composing import Wire, wire
+from campaigns.control import NotReady, check
+from campaigns.models import Campaign
+from campaigns.rendering import message_of, os_numbers
+from devices import clock, segments
+from devices.models import Credential
+from devices.push import services
+from devices.push.base import PushService, Target
+from devices.push.message import Message, MessageInvalid, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The devices of one push service that would get it."""
+
+    service: PushService
+    devices: int
+    on_hold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """Everything the confirm page says. ``refusal`` is a sentence when it cannot be sent at all."""
+
+    reach: list[Reach]
+    wires: list[Wire]
+    warnings: list[Problem] = field(default_factory=list)
+    refusal: str = ""
+
+    @property
+    def devices(self) -> int:
+        """How many devices would get it."""
+        return sum(reach.devices for reach in self.reach)
+
+
+def look(campaign: Campaign) -> Preflight:
+    """Look at a campaign without changing anything; a handful of queries."""
+    try:
+        check(campaign)
+    except NotReady as not_ready:
+        refusal = str(not_ready)
+    else:
+        refusal = ""
+    rule = campaign.segment.rule if campaign.segment else {}
+    audience = segments.devices(campaign.app, rule)
+    held = Q(hold_until__gt=clock.now())
+    rows = audience.order_by().values("service").annotate(all=Count("pk"), held=Count("pk", filter=held))
+    reach = [Reach(services.find(row["service"]), row["all"], row["held"]) for row in rows]
+    classes = list(
+        audience.order_by().values_list("service", "os_rank").annotate(count=Count("pk"), address=Max("address"))
+    )
+    wires: list[Wire] = []
+    warnings: list[Problem] = []
+    for notification in campaign.notifications.all():
+        try:
+            message = message_of(notification)
+        except MessageInvalid:
+            continue  # the refusal says it
+        wires += wires_of(message, classes)
+        for one in reach:
+            warnings += [problem for problem in one.service.problems(message) if problem.level == "warning"]
+    return Preflight(reach, wires, [*warnings, *_credential_warnings(campaign, reach)], refusal)
+
+
+def wires_of(message: Message, classes: Sequence[tuple[str, int | None, int, str]]) -> list[Wire]:
+    """Return one wire for each class of devices, the largest class first."""
+    members: Counter[tuple[str, str]] = Counter()
+    sample: dict[tuple[str, str], Target] = {}
+    for slug, os_rank, count, address in classes:
+        target = Target(address, os_numbers(os_rank))
+        key = slug, services.find(slug).variant(target)
+        members[key] += count
+        sample.setdefault(key, target)
+    return [
+        wire(message, services.find(slug), sample[slug, variant], count)
+        for (slug, variant), count in members.most_common()
+    ]
+
+
+def _credential_warnings(campaign: Campaign, reach: Sequence[Reach]) -> list[Problem]:
+    now = clock.now()
+    rows = Credential.objects.filter(app=campaign.app, service__in=[one.service.slug for one in reach])
+    return [
+        Problem("", f"The certificate for {services.find(row.service).label} has expired.", "warning")
+        for row in rows
+        if row.expires_at and row.expires_at <= now
+    ]
