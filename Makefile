@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+ARGS ?= -q -n 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run setup test check format chromium
@@ -20,36 +21,38 @@ test: $(VENV)/dev chromium
 	$(PY) -m pytest $(ARGS)
 	$(PY) -m tests.postgres $(PY) -m pytest $(ARGS)
 
+check: export PUSHADMIN_VAR := $(CURDIR)/$(VENV)/check
 check: $(VENV)/dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/djade --check --target-version 5.2 $$(git ls-files 'templates/*.html')
+	$(VENV)/bin/djade --check --target-version 5.2 $$(find templates -name '*.html')
 	$(VENV)/bin/djlint --lint --quiet templates
-	PUSHADMIN_VAR=$$(mktemp -d) $(PY) manage.py makemigrations --check --dry-run
-	PUSHADMIN_VAR=$$(mktemp -d) $(PY) manage.py check --fail-level WARNING
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py check --fail-level WARNING
 
 format: $(VENV)/dev
 	$(VENV)/bin/ruff check --fix --quiet .
 	$(VENV)/bin/ruff format --quiet .
-	-$(VENV)/bin/djade --target-version 5.2 $$(git ls-files 'templates/*.html')
+	-$(VENV)/bin/djade --target-version 5.2 $$(find templates -name '*.html')
 
 # A browser for the tests. Never skipped in silence.
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 		else \
 			echo "The tests open pages in Chromium, and there is none. Install it, for example: sudo apt install chromium"; exit 1; \
 		fi; }
 
 # A venv belongs to its lock: when a lock changes, pip brings it up to date; else this takes no time.
 $(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit("PushAdmin needs Python 3.11 or newer: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/runtime: requirements/runtime.lock | $(VENV)/bin/pip
-	@test -e $(VENV)/dev || $(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
+	$(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
 $(VENV)/dev: requirements/dev.lock | $(VENV)/bin/pip
