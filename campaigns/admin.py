@@ -68,6 +68,10 @@ class CampaignAdmin(admin.ModelAdmin):
         """Show when it started or will, and who sent it."""
         return render_to_string("campaigns/cell_when.html", {"campaign": campaign})
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list under a plain title."""
+        return super().changelist_view(request, {"title": _("Campaigns"), **(extra_context or {})})
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Use the list that knows its numbers."""
         return CampaignList

@@ -96,6 +96,11 @@ class Composition:
         return message, self.service.problems(message)
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing has been typed for this kind yet: nobody is blamed for an empty page."""
+        return not any(value for name, value in self.fields.items() if name != "delay")
+
+    @property
     def message(self) -> Message | None:
         """The message, or None when what was typed makes none."""
         return self._read[0]

@@ -64,7 +64,7 @@ class CampaignForm(forms.ModelForm):
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
         segment: Any = self.fields["segment"]
         segment.empty_label = _("All devices of the App")
         segment.queryset = Segment.objects.select_related("app").order_by("app__name", "name")
