@@ -52,9 +52,11 @@ $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/runtime: requirements/runtime.lock | $(VENV)/bin/pip
-	$(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
+	@echo "Installing what $< names …"
+	@$(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
 $(VENV)/dev: requirements/dev.lock | $(VENV)/bin/pip
-	$(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
+	@echo "Installing what $< names …"
+	@$(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@ $(VENV)/runtime
