@@ -42,6 +42,7 @@ class CampaignAdmin(admin.ModelAdmin):
     search_fields = ("name",)
     ordering = ("-pk",)
     actions = None
+    show_facets = admin.ShowFacets.NEVER
 
     @admin.display(description=_("Campaign"), ordering="name")
     def name_and_app(self, campaign: Campaign) -> SafeString:
@@ -67,10 +68,6 @@ class CampaignAdmin(admin.ModelAdmin):
     def when(self, campaign: Campaign) -> SafeString:
         """Show when it started or will, and who sent it."""
         return render_to_string("campaigns/cell_when.html", {"campaign": campaign})
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show the list under a plain title."""
-        return super().changelist_view(request, {"title": _("Campaigns"), **(extra_context or {})})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Use the list that knows its numbers."""

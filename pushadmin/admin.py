@@ -20,4 +20,5 @@ class TeamAdmin(UserAdmin):
     """People who use the dashboard."""
 
     list_display = ("username", "first_name", "last_name", "is_active", "is_superuser", "last_login")
+    show_facets = admin.ShowFacets.NEVER
     list_filter = ("is_active", "is_superuser", "groups")

@@ -1,0 +1,215 @@
+"""Pages of Apps, devices and segments beside the admin's own. A GET never changes anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from devices import clock, importing, registration, segments
+from devices.forms import CertificateForm, DeviceForm, ImportForm, KeyForm, SegmentForm, choices
+from devices.models import ApiKey, App, Credential, Device, Segment
+from devices.push.services import all_services, find
+from devices.registration import FIELDS
+from devices.secrets import digest, new_key
+from devices.segments import RuleInvalid
+
+APP = "admin:devices_app_change"
+DEVICE = "admin:devices_device_change"
+
+
+def need(request: HttpRequest, permission: str) -> None:
+    """Raise PermissionDenied unless the person has ``permission`` in this room ("change_app")."""
+    if not request.user.has_perm(f"devices.{permission}"):
+        raise PermissionDenied
+
+
+def page(request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
+    """Render a page of the dashboard."""
+    return render(request, template, {**admin.site.each_context(request), "title": title, **context})
+
+
+def app_context(request: HttpRequest, app: App) -> dict[str, Any]:
+    """Return what the page of an App shows below its form."""
+    stored = {row.service: row for row in app.credentials.select_related("updated_by")}
+    services = [
+        {"service": service, "credential": stored.get(service.slug), "form": CertificateForm(prefix=service.slug)}
+        for service in all_services()
+        if service.credentials is not None
+    ]
+    return {
+        "services": services,
+        "keys": app.keys.order_by("revoked_at", "-created_at"),
+        "key_form": KeyForm(label_suffix=""),
+        "base": request.build_absolute_uri("/").rstrip("/"),
+        "now": clock.now(),
+    }
+
+
+@require_POST
+def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
+    """Store or remove what an App shows one push service."""
+    need(request, "change_app")
+    app = get_object_or_404(App, pk=pk)
+    try:
+        chosen = find(service)
+    except LookupError:
+        raise Http404 from None
+    if request.POST.get("wish") == "remove":
+        Credential.objects.filter(app=app, service=chosen.slug).delete()
+        messages.success(request, _("The certificate is removed."))
+        return redirect(APP, app.pk)
+    form = CertificateForm(request.POST, request.FILES, prefix=chosen.slug)
+    if not form.is_valid():
+        for sentences in form.errors.values():
+            for sentence in sentences:
+                messages.error(request, f"{chosen.label}: {sentence}")
+        return redirect(APP, app.pk)
+    certificate = form.cleaned_data["certificate"]
+    values = {
+        "secret": certificate.secret(),
+        "subject": certificate.subject,
+        "fingerprint": certificate.fingerprint,
+        "expires_at": certificate.expires_at,
+        "updated_by": request.user if isinstance(request.user, User) else None,
+    }
+    Credential.objects.update_or_create(app=app, service=chosen.slug, defaults=values)
+    messages.success(request, _("The certificate of %(subject)s is stored.") % {"subject": certificate.subject})
+    return redirect(APP, app.pk)
+
+
+@require_POST
+def new_app_key(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make a key and show it, this once."""
+    need(request, "change_app")
+    app = get_object_or_404(App, pk=pk)
+    form = KeyForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Name the key, so that you know it again."))
+        return redirect(APP, app.pk)
+    key = new_key("pk" if form.cleaned_data["scope"] == ApiKey.Scope.REGISTER else "sk")
+    form.instance.app, form.instance.digest, form.instance.hint = app, digest(key), key[:8]
+    row = form.save()
+    context = {"app": app, "key": key, "row": row, "base": request.build_absolute_uri("/").rstrip("/")}
+    answer = page(request, "devices/key.html", _("A new key"), **context)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@require_POST
+def revoke_key(request: HttpRequest, pk: int, key: int) -> HttpResponse:
+    """End a key for good."""
+    need(request, "change_app")
+    revoked = ApiKey.objects.filter(pk=key, app=pk, revoked_at=None).update(revoked_at=clock.now())
+    messages.success(request, _("The key opens nothing any more.") if revoked else _("This key was revoked already."))
+    return redirect(APP, pk)
+
+
+def add_device(request: HttpRequest) -> HttpResponse:
+    """Register a device by hand."""
+    need(request, "add_device")
+    form = DeviceForm(request.POST or None, label_suffix="", initial={"app": App.objects.order_by("pk").last()})
+    if request.method == "POST" and form.is_valid():
+        done = registration.register(form.cleaned_data["app"], form.cleaned_data["registration"])
+        told = _("Registered.") if done.created else _("This device was known; it is brought up to date.")
+        messages.success(request, told)
+        return redirect(DEVICE, done.device.pk)
+    return page(request, "devices/add_device.html", _("New device"), form=form)
+
+
+def device(request: HttpRequest, pk: str) -> HttpResponse:
+    """Show whether and how a device can be reached, and everything that was sent to it."""
+    need(request, "view_device")
+    if not pk.isdecimal() or int(pk) >= 2**63:
+        raise Http404
+    row = get_object_or_404(Device.objects.select_related("app").prefetch_related("tags"), pk=int(pk))
+    service = find(row.service)
+    now = clock.now()
+    held = row.hold_until is not None and row.hold_until > now
+    return page(
+        request, "devices/device.html", str(row), device=row, service=service, held=held, tags=list(row.tags.all())
+    )
+
+
+@require_POST
+def device_do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Retire, revive or mark a device, or erase it."""
+    need(request, "delete_device" if verb == "erase" else "change_device")
+    row = get_object_or_404(Device, pk=pk)
+    if verb == "erase":
+        registration.forget(row)
+        messages.success(request, _("The device is erased. Histories keep its bare number."))
+        return redirect("admin:devices_device_changelist")
+    if verb == "retire":
+        done = registration.retire(row, f"Retired by {request.user}.")
+        told = _("Retired: nothing is sent to it any more.") if done else _("It was retired already.")
+    elif verb == "revive":
+        told = _("Nothing is in its way any more.") if registration.revive(row) else _("It was not retired.")
+    elif verb == "test":
+        Device.objects.filter(pk=row.pk).update(test=not row.test)
+        told = _("No test device any more.") if row.test else _("A test device now.")
+    else:
+        raise Http404
+    messages.success(request, told)
+    return redirect(DEVICE, row.pk)
+
+
+def import_devices(request: HttpRequest) -> HttpResponse:
+    """Take a CSV file; tell what became of every row."""
+    need(request, "add_device")
+    form = ImportForm(request.POST or None, request.FILES or None, label_suffix="")
+    report = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            report = importing.load(form.cleaned_data["app"], form.cleaned_data["file"].file)
+        except importing.FileRefused as refusal:
+            form.add_error("file", str(refusal))
+    context = {"form": form, "report": report, "columns": importing.COLUMNS, "fields": FIELDS}
+    return page(request, "devices/import.html", _("Import devices"), **context)
+
+
+def segment(request: HttpRequest, pk: str | None) -> HttpResponse:
+    """Write a segment: new, or one that is there."""
+    row = None
+    if pk is not None:
+        if not pk.isdecimal() or int(pk) >= 2**63:
+            raise Http404
+        row = get_object_or_404(Segment, pk=int(pk))
+    need(request, "change_segment" if row else "add_segment")
+    form = SegmentForm(request.POST or None, instance=row)
+    if row is None:
+        form.initial.setdefault("app", App.objects.order_by("pk").last())
+    if request.method == "POST" and form.nested:
+        messages.error(request, _("This segment holds rules within rules, which this form cannot change."))
+    elif request.method == "POST" and form.is_valid():
+        saved = form.save()
+        messages.success(request, _("The segment is saved."))
+        return redirect("admin:devices_segment_change", saved.pk)
+    counted = count_of(row.app, row.rule) if row else None
+    title = row.name if row else _("New segment")
+    return page(request, "devices/segment.html", title, form=form, segment=row, choices=choices(), counted=counted)
+
+
+def count_of(app: App, rule: dict[str, Any]) -> dict[str, Any]:
+    """Return how many devices a rule picks and how it reads, or what is wrong with it."""
+    try:
+        return {"devices": segments.devices(app, rule).count(), "words": segments.in_words(rule)}
+    except RuleInvalid as refusal:
+        return {"refusal": str(refusal)}
+
+
+@require_POST
+def segment_count(request: HttpRequest) -> HttpResponse:
+    """Return the exact count of what is being typed, as a fragment."""
+    need(request, "view_segment")
+    form = SegmentForm(request.POST)
+    number = request.POST.get("app", "")
+    app = App.objects.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 19 else None
+    counted = count_of(app, form.rule()) if app else {"refusal": _("Choose an App first.")}
+    return render(request, "devices/segment_count.html", {"counted": counted})
