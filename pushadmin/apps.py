@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
@@ -10,6 +12,10 @@ class PushAdminConfig(AppConfig):
     """Overview, sign-in, health and the commands that start everything."""
 
     name = "pushadmin"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        import_module("pushadmin.checks")
 
 
 class SiteConfig(AdminConfig):
