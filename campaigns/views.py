@@ -67,7 +67,7 @@ def compose(request: HttpRequest, draft: Campaign | None) -> HttpResponse:
         campaign = keep(form, composition.message, request)
         if campaign is None:
             messages.error(
-                request, _("Somebody sent or changed this campaign meanwhile; what you wrote was not saved.")
+                request, _("This campaign was sent meanwhile, so what you wrote is not saved. It still stands below.")
             )
         elif wish == "next":
             return redirect(CONFIRM, campaign.pk)
@@ -136,7 +136,9 @@ def campaign(request: HttpRequest, pk: str) -> HttpResponse:
     """Go on composing a draft, if one may; show anything else."""
     need(request, "view")
     row = found(pk)
-    if row.status == Status.DRAFT and request.user.has_perm("campaigns.change_campaign"):
+    # A POST to what is no draft any more comes from somebody who still writes: the page keeps what they typed.
+    writing = row.status == Status.DRAFT or request.method == "POST"
+    if writing and request.user.has_perm("campaigns.change_campaign"):
         return compose(request, row)
     return campaign_page(request, row)
 

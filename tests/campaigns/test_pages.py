@@ -1,0 +1,359 @@
+"""The pages of a campaign as a browser without JavaScript sees them: what they refuse, what they keep, who may."""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from campaigns import control
+from campaigns.models import Campaign, Delivery, Notification
+from campaigns.wallclock import NoSuchTime, moment
+from devices.models import App, Device, Segment
+from tests.campaigns.conftest import House
+
+Status = Campaign.Status
+ADD = "/campaigns/campaign/add/"
+
+
+def page(campaign: Campaign, name: str = "") -> str:
+    return f"/campaigns/campaign/{campaign.pk}/{name or 'change/'}"
+
+
+@pytest.fixture
+def marketer(db: None) -> User:
+    return User.objects.create_superuser("grace", password=None)
+
+
+@pytest.fixture
+def browser(client: Client, marketer: User) -> Client:
+    client.force_login(marketer)
+    return client
+
+
+def filled(house: House, **more: str) -> dict[str, str]:
+    form = {
+        "name": "Storm",
+        "app": str(house.app.pk),
+        "segment": "",
+        "time_zone": "Europe/Berlin",
+        "when": "now",
+        "wall": "",
+        "hours": "24",
+        "per_minute": "",
+        "message": "toast",
+        "toast-title": "Storm on Saturday",
+        "toast-text": "Stay in.",
+        "toast-param": "/Warnings.xaml",
+        "wish": "save",
+    }
+    return form | {name.replace("__", "-"): value for name, value in more.items()}
+
+
+def test_a_draft_keeps_everything_that_was_typed(house: House, browser: Client) -> None:
+    answer = browser.post(ADD, filled(house, toast__delay="450", never_twice="on", per_minute="600", hours="48"))
+    draft = Campaign.objects.get()
+    assert answer.headers["Location"] == page(draft)
+    assert (draft.status, draft.never_twice, draft.per_minute) == (Status.DRAFT, True, 600)
+    assert draft.expires_after == timedelta(hours=48)
+    assert str(draft.created_by) == "grace"
+    notification = Notification.objects.get()
+    assert notification.fields == {
+        "title": "Storm on Saturday",
+        "text": "Stay in.",
+        "param": "/Warnings.xaml",
+        "delay": 450,
+    }
+    shown = browser.get(page(draft)).content.decode()
+    for typed in ("Storm on Saturday", "Stay in.", "/Warnings.xaml", 'value="600"', 'value="48"'):
+        assert typed in shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"toast__param": "Warnings.xaml"}, "must begin with /"),
+        ({"toast__title": "", "toast__text": ""}, "an empty toast shows nothing"),
+        ({"toast__text": "x" * 4000}, "takes at most 3072"),
+        ({"message": "standard_tile", "standard_tile__count": "100"}, "from 0 (hidden) to 99"),
+        ({"message": "iconic_tile", "iconic_tile__background_color": "#12"}, "is not a colour"),
+        ({"message": "flip_tile"}, "changes nothing"),
+        ({"message": "raw", "raw__body": ""}, "this message is empty"),
+        ({"name": ""}, "This field is required"),
+        ({"time_zone": "Europe/Wien"}, "Select a valid choice"),
+        ({"per_minute": "0"}, "nothing would ever be sent"),
+        ({"hours": "0"}, "At least one hour"),
+        ({"when": "later"}, "Choose a date and a time"),
+        ({"when": "later", "wall": "yesterday"}, "Write the time as"),
+        ({"when": "later", "wall": "2020-01-01T10:00"}, "This time is over"),
+        ({"when": "later", "wall": "2027-03-28T02:30"}, "clocks skip 02:30"),
+        ({"when": "later", "wall": "2027-10-31T02:30"}, "show 02:30 twice"),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_nothing_typed_is_lost(
+    house: House, browser: Client, typed: dict[str, str], sentence: str
+) -> None:
+    answer = browser.post(ADD, filled(house, **({"raw__body": "kept elsewhere"} | typed)))
+    shown = answer.content.decode()
+    assert answer.status_code == 200
+    assert sentence in shown
+    assert "Nothing you typed is lost" in shown
+    for value in ({"raw__body": "kept elsewhere"} | typed).values():
+        assert value in shown
+    assert not Campaign.objects.exists()
+
+
+def test_changing_the_kind_without_javascript_keeps_what_was_typed(house: House, browser: Client) -> None:
+    answer = browser.post(ADD, filled(house, message="raw", wish="kind"))
+    shown = answer.content.decode()
+    assert "Storm on Saturday" in shown
+    assert "Nothing you typed is lost" not in shown
+    assert '<fieldset class="part" data-kind="raw">' in shown
+    assert '<fieldset class="part" data-kind="toast" hidden>' in shown
+
+
+def test_a_segment_of_another_app_is_refused(house: House, browser: Client) -> None:
+    other = Segment.objects.create(app=App.objects.create(name="Other", slug="other"), name="All", rule={})
+    answer = browser.post(ADD, filled(house, segment=str(other.pk)))
+    assert "belongs to another App" in answer.content.decode()
+
+
+def test_what_is_typed_is_weighed_and_shown(house: House, browser: Client) -> None:
+    answer = browser.post(reverse("admin:campaigns_campaign_compose_live"), filled(house, toast__title="<b>bold</b>"))
+    shown = answer.content.decode()
+    assert "of 3,072 bytes" in shown
+    assert "&lt;b&gt;bold&lt;/b&gt;" in shown
+    assert "knows no page in a toast" in shown
+    assert not Campaign.objects.exists()
+
+
+def test_the_confirm_page_tells_exactly_and_a_get_changes_nothing(house: House, browser: Client) -> None:
+    house.phones(*["ok"] * 3, language="de")
+    house.phones("ok", language="fr", os_version="7.0.7008")
+    draft = house.campaign()
+    shown = browser.get(page(draft, "confirm/")).content.decode()
+    assert "Send to 4 devices" in shown
+    assert "3 devices" in shown
+    assert Campaign.objects.get().status == Status.DRAFT
+    assert browser.post(page(draft, "confirm/")).headers["Location"] == page(draft)
+    house.run()
+    assert len(house.ledger()) == 4
+    assert Campaign.objects.get().started_by == User.objects.get()
+
+
+def test_nobody_to_send_to_is_said_and_nothing_is_sent(house: House, browser: Client) -> None:
+    draft = house.campaign()
+    assert "has no device that can be reached" in browser.get(page(draft, "confirm/")).content.decode()
+    answer = browser.post(page(draft, "confirm/"), follow=True)
+    assert "has no device that can be reached" in answer.content.decode()
+    assert Campaign.objects.get().status == Status.DRAFT
+
+
+def test_many_presses_of_send_make_one_run_and_polite_answers(
+    transactional_db: None, house: House, marketer: User
+) -> None:
+    house.phones(*["ok"] * 5)
+    draft = house.campaign()
+    said: list[str] = []
+
+    def press() -> None:
+        try:
+            client = Client()
+            client.force_login(marketer)
+            said.append(client.post(page(draft, "confirm/"), follow=True).content.decode())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=press) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    house.run()
+    assert sum("On its way." in one for one in said) == 1
+    assert len(said) == 8
+    assert len(house.ledger()) == 5
+
+
+def test_a_time_is_kept_as_its_moment(house: House, browser: Client) -> None:
+    house.phones("ok")
+    browser.post(ADD, filled(house, when="later", wall="2031-07-01T14:30", wish="next"))
+    draft = Campaign.objects.get()
+    assert draft.send_at == datetime(2031, 7, 1, 12, 30, tzinfo=UTC)
+    browser.post(page(draft, "confirm/"))
+    draft.refresh_from_db()
+    assert draft.status == Status.SCHEDULED
+    assert "2031-07-01" in browser.get(page(draft)).content.decode()
+    browser.post(page(draft, "do/unschedule/"))
+    assert Campaign.objects.get().status == Status.DRAFT
+    assert 'value="2031-07-01T14:30"' in browser.get(page(draft)).content.decode()
+
+
+def test_wall_clock_times_of_a_whole_year_are_one_moment_or_refused() -> None:
+    for day in range(365):
+        for hour in range(24):
+            wall = datetime(2027, 1, 1) + timedelta(days=day, hours=hour, minutes=30)  # noqa: DTZ001 (a wall clock)
+            try:
+                at = moment(wall, "Europe/Berlin")
+            except NoSuchTime:
+                assert (wall.month, wall.hour) in {(3, 2), (10, 2)}
+            else:
+                assert at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("verb", "before", "after"),
+    [
+        ("pause", Status.SENDING, Status.PAUSED),
+        ("resume", Status.PAUSED, Status.PREPARING),
+        ("cancel", Status.SENDING, Status.CANCELLED),
+        ("pause", Status.FINISHED, Status.FINISHED),
+        ("resume", Status.CANCELLED, Status.CANCELLED),
+        ("cancel", Status.DRAFT, Status.DRAFT),
+    ],
+)
+def test_buttons_do_what_is_allowed_and_say_why_not(
+    house: House, browser: Client, verb: str, before: Status, after: Status
+) -> None:
+    campaign = house.campaign(status=before)
+    assert browser.get(page(campaign, f"do/{verb}/")).status_code == 405
+    answer = browser.post(page(campaign, f"do/{verb}/"), follow=True)
+    campaign.refresh_from_db()
+    assert campaign.status == after
+    if before == after:
+        assert "campaign is" in answer.content.decode()
+
+
+def history(house: House) -> Campaign:
+    house.phones(*["ok"] * 3, "suppressed", "expired", "row-2")
+    return house.send()
+
+
+def test_deliveries_are_found_down_to_one_device_and_the_services_own_words(house: House, browser: Client) -> None:
+    campaign = history(house)
+    everything = browser.get(page(campaign, "deliveries/")).content.decode()
+    assert everything.count('<th scope="row"') == 6
+    gone = browser.get(page(campaign, "deliveries/?outcome=gone")).content.decode()
+    assert gone.count('<th scope="row"') == 1
+    assert "X-SubscriptionStatus: Expired" in gone
+    phone = Device.objects.get(app=house.app, installation__startswith="suppressed")
+    for words in (phone.installation[:14], phone.address, str(phone.public_id)):
+        shown = browser.get(page(campaign, "deliveries/"), {"device": words}).content.decode()
+        assert shown.count('<th scope="row"') == 1
+        assert phone.installation in shown
+    of_device = browser.get(f"/devices/device/{phone.pk}/change/").content.decode()
+    assert "Suppressed" in of_device
+    assert campaign.name in of_device
+
+
+@pytest.mark.parametrize("query", ["outcome=nonsense", "attempt=x", "after=1-2-3", "device=%00", "after=-"])
+def test_a_strange_query_is_no_error(house: House, browser: Client, query: str) -> None:
+    campaign = history(house)
+    assert browser.get(page(campaign, f"deliveries/?{query}")).status_code == 200
+
+
+def test_pages_of_deliveries_follow_each_other_without_gaps(
+    house: House, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("campaigns.history.PAGE", 4)
+    campaign = history(house)
+    first = browser.get(page(campaign, "deliveries/")).context["shown"]
+    second = browser.get(page(campaign, f"deliveries/?{first.next}")).context["shown"]
+    assert second.next == ""
+    devices = [row.device_id for row in [*first.rows, *second.rows]]
+    assert devices == sorted(Delivery.objects.values_list("device_id", flat=True))
+
+
+def test_the_export_has_every_delivery_and_no_formula(house: House, browser: Client) -> None:
+    campaign = history(house)
+    Device.objects.filter(app=house.app).update(installation="")
+    phone = Device.objects.filter(app=house.app).first()
+    assert phone is not None
+    Device.objects.filter(pk=phone.pk).update(installation='=HYPERLINK("http://evil.example")')
+    answer = browser.get(page(campaign, "deliveries.csv?every=1"))
+    content = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    rows = list(csv.DictReader(io.StringIO(content)))
+    assert len(rows) == Delivery.objects.filter(campaign=campaign).count()
+    cells = {row["device"]: row["installation"] for row in rows}
+    assert cells[str(phone.pk)] == '\'=HYPERLINK("http://evil.example")'
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_the_number_of_queries_does_not_grow_with_the_deliveries(
+    house: House, browser: Client, django_assert_max_num_queries: Any
+) -> None:
+    house.phones(*["ok"] * 120)
+    campaign = house.send()
+    for url, most in [
+        (page(campaign), 16),
+        (page(campaign, "live/"), 10),
+        (page(campaign, "deliveries/"), 8),
+        ("/campaigns/campaign/", 12),
+        ("/", 20),
+    ]:
+        with django_assert_max_num_queries(most):
+            assert browser.get(url).status_code == 200
+
+
+def test_who_may_look_may_not_write_and_who_may_write_may_not_send(house: House, client: Client) -> None:
+    house.phones("ok")
+    draft, sent = house.campaign(), house.send()
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    allowed = Permission.objects.filter(content_type__app_label="campaigns")
+    viewer.user_permissions.set(allowed.filter(codename="view_campaign"))
+    client.force_login(viewer)
+    for path in (page(sent), page(sent, "deliveries/"), page(sent, "live/"), page(draft), "/campaigns/campaign/"):
+        assert client.get(path).status_code == 200
+    assert "Send again" not in client.get(page(sent)).content.decode()
+    assert client.get(ADD).status_code == 403
+    for path in ("confirm/", "do/pause/", "do/cancel/", "duplicate/"):
+        assert client.post(page(draft, path)).status_code == 403
+    writer = User.objects.create_user("writer", is_staff=True)
+    writer.user_permissions.set(allowed.exclude(codename="send_campaign"))
+    client.force_login(writer)
+    assert client.get(ADD).status_code == 200
+    assert client.post(page(draft, "confirm/")).status_code == 403
+    nobody = User.objects.create_user("nobody", is_staff=True)
+    client.force_login(nobody)
+    for path in (page(sent), page(sent, "deliveries/"), page(sent, "deliveries.csv"), page(sent, "live/")):
+        assert client.get(path).status_code == 403
+
+
+@pytest.mark.parametrize("pk", ["999999", "99999999999999999999999", "x"])
+def test_a_campaign_that_is_none_is_not_found(browser: Client, house: House, pk: str) -> None:
+    assert browser.get(f"/campaigns/campaign/{pk}/change/").status_code == 404
+
+
+def test_a_draft_can_be_deleted_and_what_was_sent_cannot(house: House, browser: Client) -> None:
+    house.phones("ok")
+    draft, sent = house.campaign(), house.send()
+    assert browser.post(f"/campaigns/campaign/{draft.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert browser.post(f"/campaigns/campaign/{sent.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert list(Campaign.objects.all()) == [sent]
+
+
+def test_a_duplicate_says_the_same_and_is_a_draft(house: House, browser: Client) -> None:
+    house.phones("ok")
+    sent = house.send(never_twice=True)
+    browser.post(page(sent, "duplicate/"))
+    copy = Campaign.objects.exclude(pk=sent.pk).get()
+    assert (copy.status, copy.never_twice, copy.audience) == (Status.DRAFT, True, 0)
+    assert copy.notifications.get().fields == sent.notifications.get().fields
+
+
+def test_somebody_sends_while_somebody_else_still_writes(house: House, browser: Client) -> None:
+    house.phones("ok")
+    draft = house.campaign()
+    control.start(draft, None)
+    answer = browser.post(page(draft), filled(house, toast__title="too late")).content.decode()
+    assert "was sent meanwhile" in answer
+    assert "too late" in answer
+    assert Notification.objects.get(campaign=draft).fields["title"] == "Storm on Saturday"
