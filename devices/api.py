@@ -23,12 +23,13 @@ from ninja.security import HttpBearer
 from devices import clock, registration
 from devices.limits import Limit, client_address
 from devices.models import ApiKey, Device
-from devices.registration import Registration, RegistrationRefused
+from devices.registration import Registration, RegistrationRefused, Taken
 from devices.secrets import digest
 
 BODY_LIMIT = 16 * 1024  # bytes
 PER_ADDRESS = Limit("registration-address", settings.REGISTRATIONS_PER_ADDRESS)
 PER_KEY = Limit("registration-key", settings.REGISTRATIONS_PER_KEY)
+NO_DEVICE = "There is no device with this id and secret."
 USED = timedelta(minutes=1)  # a key's last use is written no more often than this
 
 
@@ -168,7 +169,7 @@ def read(request: Any, device: uuid.UUID) -> dict[str, Any]:
 @api.patch(
     "/devices/{uuid:device}",
     auth=DeviceSecret(),
-    response={200: DeviceOut, **ERRORS},
+    response={200: DeviceOut, 409: Detail, **ERRORS},
     openapi_extra=body_schema(),
     summary="Change a device",
 )
@@ -191,7 +192,7 @@ def own(request: Any, public_id: uuid.UUID) -> Device:
     """Return the caller's device; a foreign or unknown id gets one and the same answer."""
     device: Device = request.auth
     if device.public_id != public_id:
-        raise Refused(404, "There is no device with this id and secret.")
+        raise Refused(404, NO_DEVICE)
     return device
 
 
@@ -241,6 +242,18 @@ def unauthenticated(request: HttpRequest, error: AuthenticationError) -> HttpRes
 def registration_refused(request: HttpRequest, refusal: RegistrationRefused) -> HttpResponse:
     """Answer with every problem, each naming its field."""
     return api.create_response(request, {"detail": str(refusal)}, status=422)
+
+
+@api.exception_handler(Device.DoesNotExist)
+def erased(request: HttpRequest, error: Device.DoesNotExist) -> HttpResponse:
+    """Answer a device that was erased while it called."""
+    return refused(request, Refused(404, NO_DEVICE))
+
+
+@api.exception_handler(Taken)
+def taken(request: HttpRequest, refusal: Taken) -> HttpResponse:
+    """Answer that another device has it."""
+    return api.create_response(request, {"detail": str(refusal)}, status=409)
 
 
 class CallLimit:

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from zoneinfo import available_timezones
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import Q
 
 from devices import clock
 from devices.models import App, Device, Tag, rank
@@ -46,6 +47,10 @@ class RegistrationRefused(ValueError):
     def __init__(self, problems: Mapping[str, str]) -> None:
         self.problems = dict(problems)
         super().__init__(" ".join(self.problems.values()))
+
+
+class Taken(ValueError):
+    """A change would give a device what another one has. ``str(error)`` is a sentence for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,14 +242,20 @@ def register(app: App, registration: Registration) -> Registered:
 
 
 def change(device: Device, registration: Registration) -> Device:
-    """Change what a device said of itself; one that had been retired comes back to life with a new address."""
+    """Change what a device said of itself; one that had been retired comes back to life with a new address.
+
+    Raises Taken: only a registration takes an address or an installation over from another device.
+    """
     return _patiently(lambda: _change(device, registration))
 
 
 def _patiently(step: Callable[[], T]) -> T:
-    """Take ``step`` in a transaction; again when somebody else made the same row meanwhile: then it is found."""
+    """Take ``step`` in a transaction; again when somebody else made the same row meanwhile: then it is found.
+
+    Again, too, when the database ended a deadlock at our cost (OperationalError).
+    """
     for _ in range(4):
-        with suppress(IntegrityError), transaction.atomic():
+        with suppress(IntegrityError, OperationalError), transaction.atomic():
             return step()
     with transaction.atomic():
         return step()
@@ -262,7 +273,12 @@ def _register(app: App, registration: Registration) -> Registered:
 
 def _change(device: Device, registration: Registration) -> Device:
     known = Device.objects.select_for_update().get(pk=device.pk)
-    changed = _update(known, {**registration.columns(), "seen_at": clock.now()})
+    columns = registration.columns()
+    for name, column in (("address", "address_digest"), ("installation", "installation")):
+        same = {column: columns[column]} if columns.get(column) else None
+        if same and Device.objects.filter(app=known.app_id, **same).exclude(pk=known.pk).exists():
+            raise Taken(f"{name} belongs to another device of this App. Register again to take it over.")
+    changed = _update(known, {**columns, "seen_at": clock.now()})
     if "tags" in registration.given:
         set_tags(changed, registration.tags)
     return changed
@@ -280,16 +296,18 @@ def _update(known: Device, columns: dict[str, Any]) -> Device:
 
 def _known(app: App, registration: Registration) -> Device | None:
     """Return the locked row of this installation or address; another row that has the address gives way."""
-    rows = Device.objects.select_for_update().filter(app=app)
-    by_address = rows.filter(address_digest=digest(registration.address)).first()
-    if not registration.installation:
-        return by_address
-    by_installation = rows.filter(installation=registration.installation).first()
-    if by_installation is None:
-        return by_address
-    if by_address is not None and by_address.pk != by_installation.pk:
-        forget(by_address)  # the address moved on: one address, one device, one push
-    return by_installation
+    means = Q(address_digest=digest(registration.address))
+    if registration.installation:
+        means |= Q(installation=registration.installation)
+    # In one order, so that two that swap their addresses do not wait for each other.
+    rows = list(Device.objects.select_for_update().filter(means, app=app).order_by("pk"))
+    mine = [row for row in rows if registration.installation and row.installation == registration.installation]
+    if not mine:
+        return rows[0] if rows else None
+    for other in rows:
+        if other.pk != mine[0].pk:
+            forget(other)  # the address moved on: one address, one device, one push
+    return mine[0]
 
 
 def set_tags(device: Device, names: Iterable[str]) -> None:

@@ -113,6 +113,16 @@ def test_no_way_leads_to_somebody_elses_device(caller: Caller) -> None:
     assert Device.objects.count() == 2
 
 
+def test_a_change_takes_nothing_from_another_device(caller: Caller) -> None:
+    _, mine = caller.register(installation="mine")
+    caller.register(installation="other", address=uri("ok.a-2"))
+    before = list(Device.objects.order_by("pk").values())
+    for field, value in (("address", uri("ok.a-2")), ("installation", "other")):
+        status, answer = caller.call("PATCH", f"/devices/{mine['id']}", {field: value}, key=mine["secret"])
+        assert (status, answer["detail"].split()[0]) == (409, field)
+    assert list(Device.objects.order_by("pk").values()) == before
+
+
 @pytest.mark.parametrize("change", [{"scope": ApiKey.Scope.SEND}, {"revoked_at": "2026-01-01T00:00Z"}])
 def test_a_key_opens_only_what_it_is_for(caller: Caller, change: dict[str, Any]) -> None:
     ApiKey.objects.update(**change)
