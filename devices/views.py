@@ -46,7 +46,7 @@ def app_context(request: HttpRequest, app: App) -> dict[str, Any]:
     return {
         "services": services,
         "keys": app.keys.order_by("revoked_at", "-created_at"),
-        "key_form": KeyForm(label_suffix=""),
+        "key_form": KeyForm(label_suffix="", auto_id="key_%s"),
         "base": request.build_absolute_uri("/").rstrip("/"),
         "now": clock.now(),
     }

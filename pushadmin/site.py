@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.db.models.base import ModelBase
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
@@ -54,6 +55,15 @@ class PushAdminSite(admin.AdminSite):
     enable_nav_sidebar = False
     index_template = "pushadmin/overview.html"
     login_template = "pushadmin/login.html"
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Register models, but not the job engine's own.
+
+        Its pages show pickled arguments and let anybody with the permission queue a call of any function by its name.
+        """
+        models: Any = [model_or_iterable] if isinstance(model_or_iterable, ModelBase) else model_or_iterable
+        kept = [model for model in models if model._meta.app_label != "django_q"]
+        super().register(kept, admin_class, **options)
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Put our pages before the stock ones, whose last pattern takes everything."""

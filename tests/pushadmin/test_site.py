@@ -1,0 +1,212 @@
+"""The way in, the frame, and the questions a supervisor asks."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.db import Error
+from django.test import Client
+
+from campaigns import tasks
+from campaigns.models import Breaker, Campaign
+from devices.clock import now
+from devices.models import App, Credential, Device
+from devices.secrets import digest
+from pushadmin import checks, health
+
+LINK = "http://testserver"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted(db: None) -> None:
+    cache.clear()
+
+
+def link(*flags: str) -> str:
+    out = io.StringIO()
+    call_command("signinlink", *flags, base_url=LINK, stdout=out)
+    return out.getvalue().strip().removeprefix(LINK)
+
+
+def test_a_fresh_installation_lets_nobody_in_by_a_password(client: Client) -> None:
+    link()
+    owner = User.objects.get()
+    assert (owner.username, owner.is_superuser, owner.has_usable_password()) == ("admin", True, False)
+    for password in ("", "admin", "password", owner.password):
+        assert client.post("/login/", {"username": "admin", "password": password}).status_code == 200
+        assert client.get("/").status_code == 302
+
+
+def test_a_link_signs_in_once_and_looking_at_it_does_not_use_it_up(client: Client) -> None:
+    path = link()
+    for _ in range(3):  # a mail program, a chat program, a virus scanner
+        assert b"Sign in" in client.get(path).content
+    assert client.post(path).headers["Location"] == "/"
+    assert client.get("/").status_code == 200
+    stranger = Client()
+    assert stranger.get(path).status_code == 410
+    assert stranger.post(path).status_code == 410
+    assert stranger.get("/").status_code == 302
+
+
+def test_a_link_is_good_for_an_hour(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = link()
+    later = datetime.now() + timedelta(seconds=3601)  # noqa: DTZ005 (as Django counts)
+    monkeypatch.setattr("django.contrib.auth.tokens.PasswordResetTokenGenerator._now", lambda self: later)
+    assert client.get(path).status_code == 410
+
+
+@pytest.mark.parametrize("path", ["MQ/x-y", "x/x-y", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5/x-y", "%00/x"])
+def test_a_link_that_is_none_gets_a_page(client: Client, path: str) -> None:
+    assert client.get(f"/sign-in/{path}/").status_code in {404, 410}
+
+
+def test_only_staff_gets_a_link() -> None:
+    User.objects.create_user("visitor")
+    with pytest.raises(CommandError, match="may not sign in"):
+        link("--user", "visitor")
+    with pytest.raises(CommandError, match="no user"):
+        link("--user", "nobody")
+
+
+def test_the_first_password_is_set_without_an_old_one(client: Client) -> None:
+    client.post(link())
+    words = "correct horse battery"
+    assert b"too short" in client.post("/set-password/", {"new_password1": "a", "new_password2": "a"}).content
+    answer = client.post("/set-password/", {"new_password1": words, "new_password2": words})
+    assert answer.headers["Location"] == "/"
+    assert client.get("/").status_code == 200
+    assert Client().post("/login/", {"username": "admin", "password": words, "next": "/"}).status_code == 302
+    assert client.get("/set-password/").headers["Location"] == "/password_change/"
+
+
+def test_five_wrong_passwords_are_enough(client: Client) -> None:
+    User.objects.create_superuser("ada", password="right one")
+    wrong = {"username": "ada", "password": "wrong"}
+    assert [client.post("/login/", wrong).status_code for _ in range(6)] == [200] * 5 + [429]
+    refused = client.post("/login/", {"username": "ADA", "password": "right one"})
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 0
+    assert b"Five wrong passwords" in refused.content
+    assert client.post("/login/", {"username": "grace", "password": "x"}).status_code == 200
+
+
+def test_a_link_on_the_login_page_cannot_lead_elsewhere(client: Client) -> None:
+    User.objects.create_superuser("ada", password="right one")
+    for target in ("//evil.example", "https://evil.example", "\\\\evil.example"):
+        answer = client.post("/login/", {"username": "ada", "password": "right one", "next": target})
+        assert "evil" not in answer.headers["Location"]
+
+
+def test_the_navigation_has_only_what_one_may_open(client: Client) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_campaign"))
+    client.force_login(viewer)
+    answer = client.get("/")
+    labels = [str(entry.label) for entry in answer.context["navigation"]]
+    assert labels == ["Overview", "Campaigns"]
+    assert b"Who can be reached" not in answer.content
+    for entry in answer.context["navigation"]:
+        assert client.get(entry.url).status_code == 200
+
+
+def test_an_admin_sees_every_place(admin_client: Client) -> None:
+    labels = [str(entry.label) for entry in admin_client.get("/").context["navigation"]]
+    assert labels == ["Overview", "Campaigns", "Segments", "Devices", "Apps", "Team"]
+
+
+def test_the_pages_of_the_job_engine_are_gone(admin_client: Client) -> None:
+    assert not [model for model in admin.site._registry if model._meta.app_label == "django_q"]
+    for name in ("ormq", "schedule", "success", "failure"):
+        assert admin_client.get(f"/django_q/{name}/").status_code == 404
+
+
+def test_the_overview_says_what_needs_somebody(admin_client: Client, settings: Any) -> None:
+    app = App.objects.create(name="Weather", slug="weather")
+    assert b"No worker has run yet" in admin_client.get("/").content
+    tasks.note_worker("sender")
+    Campaign.objects.create(app=app, name="Storm", status="paused", paused_because="The certificate was refused.")
+    Breaker.objects.create(service="mpns", since=now(), open_until=now(), reason="503")
+    Credential.objects.create(app=app, service="mpns", expires_at=now() - timedelta(days=1))
+    settings.EMULATOR = "127.0.0.1:9100"
+    shown = admin_client.get("/").content.decode()
+    assert "No worker" not in shown
+    for sentence in (
+        "The certificate was refused.",
+        "does not answer since",
+        "has expired on",
+        "No real phone hears of them",
+    ):
+        assert sentence in shown
+
+
+def test_the_overview_counts_who_can_be_reached(admin_client: Client) -> None:
+    app = App.objects.create(name="Weather", slug="weather")
+    held, gone = {"hold_until": now() + timedelta(hours=1)}, {"status": "retired", "retired_reason": "Expired."}
+    states: list[dict[str, Any]] = [{}, {}, held, gone]
+    for number, state in enumerate(states):
+        Device.objects.create(
+            app=app, service="mpns", address=str(number), address_digest=digest(str(number)), seen_at=now(), **state
+        )
+    (reach,) = admin_client.get("/").context["overview"].reach
+    assert (reach.active, reach.on_hold, reach.retired) == (2, 1, 1)
+    assert reach.reasons == [("Expired.", 1)]
+
+
+def test_health_answers_without_a_database_and_readiness_only_with_everything(
+    client: Client, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(0):
+        assert client.get("/healthz").content == b"ok\n"
+    assert client.get("/readyz").json() == {"ready": False, "database": True, "migrations": True, "worker": False}
+    tasks.note_worker("sender")
+    assert client.get("/readyz").status_code == 200
+
+    def gone() -> bool:
+        raise Error("gone")
+
+    monkeypatch.setitem(health.CHECKS, "database", gone)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["database"]) == (503, False)
+
+
+def test_every_answer_carries_the_policies(client: Client) -> None:
+    for path in ("/login/", "/healthz", "/nothing-here"):
+        headers = client.get(path).headers
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "camera=()" in headers["Permissions-Policy"]
+
+
+def test_errors_have_pages(admin_client: Client, client: Client) -> None:
+    assert b"There is nothing here" in admin_client.get("/nothing/").content
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(viewer)
+    assert b"Not for you" in strict.get("/campaigns/campaign/add/").content
+    assert b"This form is too old" in strict.post("/logout/").content
+
+
+def test_unsafe_installations_are_refused(settings: Any, var: Any) -> None:
+    settings.DEBUG, settings.ALLOWED_HOSTS = True, ["push.example.org"]
+    assert [one.id for one in checks.debug_only_at_home(None)] == ["pushadmin.E001"]
+    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+    assert checks.debug_only_at_home(None) == []
+    for host, found in [("", 0), ("127.0.0.1:9100", 0), ("127.0.0.1", 1), ("10.0.0.1:80", 1), ("evil.example:80", 1)]:
+        settings.EMULATOR = host
+        assert len(checks.emulator_stays_here(None)) == found
+    key = var / "encryption_key"
+    key.write_text("x")
+    key.chmod(0o644)
+    assert [one.id for one in checks.keys_are_private(None)] == ["pushadmin.W001"]
+    key.chmod(0o600)
+    assert checks.keys_are_private(None) == []
