@@ -6,15 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import PROTECT, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from devices import clock, segments, views
+from devices import clock, exporting, segments, views
+from devices.filters import LISTED, Connection, Language, Listed, System, Tagged
 from devices.forms import AppForm
 from devices.models import App, Device, Segment
 from devices.secrets import digest
@@ -27,12 +30,17 @@ class AppAdmin(admin.ModelAdmin):
     """Apps with their credentials and keys."""
 
     form = AppForm
-    list_display = ("name", "slug", "time_zone", "created_at")
+    list_display = ("name", "slug", "time_zone", "made")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
     change_form_template = "devices/app.html"
     actions = None
     show_facets = admin.ShowFacets.NEVER
+
+    @admin.display(description=_("Made"), ordering="created_at")
+    def made(self, app: App) -> SafeString:
+        """Show when it was made."""
+        return render_to_string("devices/cell_when.html", {"when": app.created_at})
 
     def get_urls(self) -> list[URLPattern]:
         """Put our pages before the stock ones."""
@@ -51,26 +59,25 @@ class AppAdmin(admin.ModelAdmin):
         """Show the App with its credentials and keys."""
         app = self.get_object(request, object_id)
         more = views.app_context(request, app) if app else {}
+        more |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
 
-
-class Tagged(admin.SimpleListFilter):
-    """Devices by tag; only the first fifty tags are offered, the others are found by a segment."""
-
-    title = _("tag")
-    parameter_name = "tag"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the tags."""
-        names = Device.tags.through.objects.values_list("tag__name", flat=True).distinct().order_by("tag__name")
-        return [(name, name) for name in names[:50]]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Pick the devices."""
-        if not self.value():
-            return queryset
-        rule = segments.parse({"match": "all", "conditions": [{"field": "tag", "op": "is", "value": self.value()}]})
-        return queryset.filter(rule.q())
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[Any, int], set[Any], list[Any]]:
+        """Tell what goes with an App, and what stands in the way, by numbers: it may be a million devices."""
+        going: dict[Any, int] = {}
+        in_the_way: list[Any] = []
+        for relation in App._meta.related_objects:
+            model = relation.field.model
+            count = model._base_manager.filter(**{f"{relation.field.name}__in": objs}).count()
+            label = f"{count:,} {model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural}"
+            if count and relation.on_delete is PROTECT:
+                in_the_way.append(label)
+            elif count:
+                going[model._meta.verbose_name_plural] = count
+        names = [str(app) for app in objs]
+        return [*names, [f"{count:,} {name}" for name, count in going.items()]], going, set(), in_the_way
 
 
 @admin.register(Device)
@@ -78,9 +85,11 @@ class DeviceAdmin(admin.ModelAdmin):
     """Devices and how they can be reached."""
 
     list_display = ("name", "reachable", "what", "where", "seen")
-    list_filter = ("status", "service", "app", "test", Tagged)
+    list_filter = ("status", "service", "app", "test", Connection, System, Language, Tagged)
     list_select_related = ("app",)
     list_per_page = 50
+    list_max_show_all = 0
+    paginator = Listed
     show_full_result_count = False
     search_fields = ("installation",)
     search_help_text = _("Installation, address, or the id that the API gave")
@@ -88,6 +97,10 @@ class DeviceAdmin(admin.ModelAdmin):
     actions = None
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "devices/device_list.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list; it says where it ends."""
+        return super().changelist_view(request, {"listed": LISTED, **(extra_context or {})})
 
     @admin.display(description=_("Device"), ordering="installation")
     def name(self, device: Device) -> SafeString:
@@ -99,7 +112,7 @@ class DeviceAdmin(admin.ModelAdmin):
         """Show whether it can be sent to, and the service's last word on its connection."""
         return render_to_string("devices/cell_reachable.html", {"device": device, "now": clock.now()})
 
-    @admin.display(description=_("Device"), ordering="os_rank")
+    @admin.display(description=_("Phone"), ordering="os_rank")
     def what(self, device: Device) -> str:
         """Show model and OS."""
         return " · ".join(part for part in (device.model, device.os_version) if part) or "–"
@@ -112,7 +125,7 @@ class DeviceAdmin(admin.ModelAdmin):
     @admin.display(description=_("Last seen"), ordering="seen_at")
     def seen(self, device: Device) -> SafeString:
         """Show when it last spoke to us."""
-        return render_to_string("devices/cell_seen.html", {"device": device})
+        return render_to_string("devices/cell_when.html", {"when": device.seen_at})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -132,10 +145,23 @@ class DeviceAdmin(admin.ModelAdmin):
         wrap = self.admin_site.admin_view
         pages: dict[str, tuple[str, View]] = {
             "import/": ("import", views.import_devices),
+            "export/": ("export", self.export),
             "<int:pk>/do/<slug:verb>/": ("do", views.device_do),
         }
         ours = [path(route, wrap(view), name=f"devices_device_{name}") for route, (name, view) in pages.items()]
         return [*ours, *super().get_urls()]
+
+    def export(self, request: HttpRequest) -> HttpResponseBase:
+        """Return what the list shows with the same search and filters, as a CSV file."""
+        views.need(request, "view_device")
+        try:
+            shown = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return redirect("admin:devices_device_changelist")
+        answer = StreamingHttpResponse(exporting.lines(shown), content_type="text/csv; charset=utf-8")
+        answer.headers["Content-Disposition"] = 'attachment; filename="devices.csv"'
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Register a device by hand."""
@@ -152,7 +178,7 @@ class DeviceAdmin(admin.ModelAdmin):
 class SegmentAdmin(admin.ModelAdmin):
     """Saved rules."""
 
-    list_display = ("name", "app", "words", "updated_at")
+    list_display = ("name", "app", "words", "changed")
     list_filter = ("app",)
     list_select_related = ("app",)
     search_fields = ("name",)
@@ -166,6 +192,11 @@ class SegmentAdmin(admin.ModelAdmin):
             return segments.in_words(segment.rule)
         except segments.RuleInvalid as refusal:
             return str(refusal)
+
+    @admin.display(description=_("Changed"), ordering="updated_at")
+    def changed(self, segment: Segment) -> SafeString:
+        """Show when it was changed last."""
+        return render_to_string("devices/cell_when.html", {"when": segment.updated_at})
 
     def get_urls(self) -> list[URLPattern]:
         """Put our page before the stock ones."""

@@ -55,7 +55,7 @@ class KeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ("name", "scope")
+        fields = ("name",)
         help_texts = {"name": _("Where it will be used, so that you know it again.")}
 
 

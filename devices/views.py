@@ -35,11 +35,16 @@ def page(request: HttpRequest, template: str, title: str, **context: Any) -> Htt
     return render(request, template, {**admin.site.each_context(request), "title": title, **context})
 
 
+def blank(slug: str) -> CertificateForm:
+    """Return the form for a certificate of this push service; several stand on one page."""
+    return CertificateForm(prefix=slug, label_suffix="")
+
+
 def app_context(request: HttpRequest, app: App) -> dict[str, Any]:
     """Return what the page of an App shows below its form."""
     stored = {row.service: row for row in app.credentials.select_related("updated_by")}
     services = [
-        {"service": service, "credential": stored.get(service.slug), "form": CertificateForm(prefix=service.slug)}
+        {"service": service, "credential": stored.get(service.slug), "form": blank(service.slug)}
         for service in all_services()
         if service.credentials is not None
     ]
@@ -93,7 +98,8 @@ def new_app_key(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Name the key, so that you know it again."))
         return redirect(APP, app.pk)
-    key = new_key("pk" if form.cleaned_data["scope"] == ApiKey.Scope.REGISTER else "sk")
+    key = new_key("pk")
+    form.instance.scope = ApiKey.Scope.REGISTER
     form.instance.app, form.instance.digest, form.instance.hint = app, digest(key), key[:8]
     row = form.save()
     context = {"app": app, "key": key, "row": row, "base": request.build_absolute_uri("/").rstrip("/")}
@@ -163,7 +169,8 @@ def device_do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 def import_devices(request: HttpRequest) -> HttpResponse:
     """Take a CSV file; tell what became of every row."""
     need(request, "add_device")
-    form = ImportForm(request.POST or None, request.FILES or None, label_suffix="")
+    newest = App.objects.order_by("pk").last()
+    form = ImportForm(request.POST or None, request.FILES or None, label_suffix="", initial={"app": newest})
     report = None
     if request.method == "POST" and form.is_valid():
         try:
