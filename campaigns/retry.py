@@ -56,6 +56,8 @@ def decide(
         may_repeat = verdict.ambiguous and not never_twice and copies == 0
         moment = again() if may_repeat else None
         return Decision(Outcome.RETRY if moment else Outcome.UNKNOWN, copies + 1, moment)
+    if verdict.outcome is Outcome.EXPIRED and copies:
+        return Decision(Outcome.UNKNOWN, copies)  # a first copy may be out there
     if verdict.outcome not in {Outcome.RETRY, Outcome.DENIED}:
         return Decision(verdict.outcome, copies)
     if moment := again():

@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 
 from campaigns import sending
 from campaigns.models import Batch, Breaker, Campaign, Worker
+from campaigns.recording import LEASE
 from devices import clock
 from devices.push import services
 from devices.push.base import Outcome
@@ -26,6 +27,7 @@ FINAL = (
     Outcome.EXPIRED,
     Outcome.SKIPPED,
 )
+RENEWED = timedelta(seconds=8)  # a busy sender renews its lease every two
 ABSENT = timedelta(minutes=2)  # without a sign of life this long, a worker is gone
 
 
@@ -152,8 +154,9 @@ def workers_alive() -> bool:
 
 
 def moving() -> bool:
-    """Return whether due work moves: nothing is due, or a sender holds a live lease."""
-    now = clock.now()
-    if not sending.due_work():
+    """Return whether due work moves: nothing is due, or a sender renewed its lease within RENEWED."""
+    renewed = clock.now() + LEASE - RENEWED
+    busy = Batch.objects.filter(status=Batch.Status.SENDING)
+    if busy.filter(lease_until__gt=renewed).exists():
         return True
-    return Batch.objects.filter(status=Batch.Status.SENDING, lease_until__gt=now).exists()
+    return not (sending.due_work() or busy.exists())

@@ -18,7 +18,7 @@ from campaigns import lifeline, stats, tasks
 logger = logging.getLogger(__name__)
 
 BEAT = 2.0  # seconds between two looks
-STUCK = 30.0  # seconds that work may be due without a single outcome being recorded
+STUCK = 10.0  # seconds that work may be due while no sender gives a sign of it
 LAST_WORD = 22.0  # seconds from "stop" to SIGKILL for the whole group
 
 

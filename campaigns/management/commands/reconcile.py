@@ -1,0 +1,45 @@
+"""manage.py reconcile: does everything add up?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from campaigns import reconciling
+from campaigns.models import Campaign
+
+SHOWN = 20  # violations that are printed for each campaign
+
+
+class Command(BaseCommand):
+    """Compare deliveries, counters, audience and perhaps a ledger; exit 1 when something does not add up."""
+
+    help = "Check that deliveries, counters and audience of campaigns agree, and with --ledger what really left."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take which campaigns, and where the other side kept its ledger."""
+        parser.add_argument("campaign", nargs="*", type=int, help="campaigns by number (default: all that were sent)")
+        parser.add_argument("--ledger", type=Path, help="JSON lines that the emulator wrote (pushemulator --ledger)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Check each campaign and print a line."""
+        campaigns = Campaign.objects.exclude(started_at=None).order_by("pk")
+        if options["campaign"]:
+            campaigns = campaigns.filter(pk__in=options["campaign"])
+        bad = 0
+        for campaign in campaigns:
+            report = reconciling.reconcile(campaign, options["ledger"])
+            bad += bool(report.violations)
+            self.stdout.write(
+                f"{campaign.pk} “{campaign}” {campaign.status}: audience {report.audience:,}, "
+                f"final {report.final:,}, "
+                f"deliveries {report.rows:,}, unknown {report.unknown:,}, possible seconds {report.marked:,}, "
+                f"arrived {report.taken:,}, arrived twice {report.twice:,}, parked {report.parked:,}"
+            )
+            for sentence in report.violations[:SHOWN]:
+                self.stdout.write(f"  {sentence}")
+        if bad:
+            raise CommandError(f"{bad} campaigns do not add up.")
+        self.stdout.write("Everything adds up.")

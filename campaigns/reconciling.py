@@ -1,0 +1,139 @@
+"""Does everything add up? Deliveries, counters, audience and, where there is one, the ledger of the other side.
+
+A ledger is a file of JSON lines that the push service (the emulator) wrote before it answered: the only truth about
+what left our house.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.db.models import Count, Max, Q, Sum
+
+from campaigns.models import Batch, Campaign, Delivery, unpack
+from campaigns.recording import COUNTERS, message_id
+from campaigns.stats import FINAL, progress
+from devices.push.base import Outcome
+
+OPEN = ("retry", "denied")  # outcomes that another attempt follows
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found. ``violations`` are sentences; empty means that everything adds up."""
+
+    campaign: int
+    audience: int = 0
+    final: int = 0
+    rows: int = 0
+    parked: int = 0
+    taken: int = 0
+    twice: int = 0
+    marked: int = 0
+    unknown: int = 0
+    violations: list[str] = field(default_factory=list)
+
+    def expect(self, holds: bool, sentence: str) -> None:
+        """Note ``sentence`` unless ``holds``."""
+        if not holds:
+            self.violations.append(sentence)
+
+
+def reconcile(campaign: Campaign, ledger: Path | None = None) -> Report:
+    """Compare everything that is known of one campaign; the ledger may hold others as well."""
+    report = Report(campaign.pk, campaign.audience)
+    _counters(campaign, report)
+    _audience(campaign, report)
+    _copies(campaign, report)
+    if ledger is not None:
+        _ledger(campaign, ledger, report)
+    return report
+
+
+def _counters(campaign: Campaign, report: Report) -> None:
+    """Counters of batches and the page's numbers against the rows themselves."""
+    rows = Delivery.objects.filter(campaign=campaign)
+    report.rows = rows.count()
+    counted = Batch.objects.filter(campaign=campaign).aggregate(**{name: Sum(name) for name in COUNTERS.values()})
+    total = sum(counted.values()) if counted["accepted"] is not None else 0
+    report.expect(total == report.rows, f"The batches count {total} attempts, but there are {report.rows} deliveries.")
+    latest = dict(rows.filter(latest=True).values_list("outcome").annotate(Count("pk")))
+    shown = progress(campaign)
+    for outcome in FINAL:
+        found = latest.get(outcome.value, 0)
+        told = f"The page shows {shown.counts[outcome]} devices as {outcome.value}, but {found} deliveries say so."
+        report.expect(shown.counts[outcome] == found, told)
+    report.final, report.unknown, report.parked = shown.final, shown.counts[Outcome.UNKNOWN], shown.parked
+    for batch in Batch.objects.filter(campaign=campaign).iterator(chunk_size=500):
+        parts = sum(getattr(batch, name) for name in [*COUNTERS.values(), "deferred"]) + len(unpack(batch.ids))
+        report.expect(parts == batch.size, f"Batch {batch.pk} of {batch.size} devices accounts for {parts}.")
+
+
+def _audience(campaign: Campaign, report: Report) -> None:
+    """Every device of the frozen audience has exactly one last word, or waits in exactly one batch."""
+    rows = Delivery.objects.filter(campaign=campaign)
+    several = rows.filter(latest=True).values("device").annotate(n=Count("pk")).filter(n__gt=1).count()
+    report.expect(several == 0, f"{several} devices have more than one last word.")
+    final = rows.filter(latest=True).exclude(outcome__in=OPEN).values("device").distinct().count()
+    waiting = 0
+    for batch in Batch.objects.filter(campaign=campaign).exclude(ids=b"").iterator(chunk_size=500):
+        waiting += len(set(unpack(batch.ids)))
+    recorded = _recorded_but_waiting(campaign)
+    told = f"{final} devices are final and {waiting - recorded} wait, of an audience of {campaign.audience}."
+    report.expect(final + waiting - recorded == campaign.audience, told)
+    if campaign.status == Campaign.Status.FINISHED:
+        report.expect(waiting == report.parked, f"The campaign is finished, but {waiting} devices wait.")
+
+
+def _recorded_but_waiting(campaign: Campaign) -> int:
+    """Return how many devices of a claimed batch have their row already: ids shrink when the claim ends."""
+    count = 0
+    for batch in Batch.objects.filter(campaign=campaign, status=Batch.Status.SENDING):
+        same = Delivery.objects.filter(campaign=campaign, attempt=batch.attempt, device__in=unpack(batch.ids))
+        count += same.exclude(outcome__in=OPEN).count()
+    return count
+
+
+def _copies(campaign: Campaign, report: Report) -> None:
+    most = 1 if campaign.never_twice else 2
+    rows = Delivery.objects.filter(campaign=campaign)
+    above = rows.filter(copies__gt=most).count()
+    report.expect(above == 0, f"{above} deliveries admit more than {most} copies.")
+    report.marked = rows.filter(latest=True, copies__gt=1).count()
+
+
+def lines(ledger: Path) -> Iterator[str]:
+    """Yield the message id of every push that the other side took."""
+    with ledger.open(encoding="utf-8") as file:
+        for line in file:
+            entry = json.loads(line)
+            if entry.get("taken"):
+                yield str(entry["id"])
+
+
+def _ledger(campaign: Campaign, ledger: Path, report: Report) -> None:
+    """Nothing unexplained in the ledger, and nothing accepted that is not in it."""
+    taken = Counter(lines(ledger))
+    for device, copies, accepted in _last_words(campaign):
+        found = taken.pop(message_id(campaign.pk, device), 0)
+        report.taken += found
+        report.twice += found > 1
+        if found > copies:
+            report.violations.append(f"Device {device}: {found} pushes arrived, at most {copies} are admitted.")
+        if accepted and not found:
+            report.violations.append(f"Device {device}: called accepted, but nothing arrived.")
+
+
+def _last_words(campaign: Campaign) -> Iterable[tuple[int, int, int]]:
+    """Yield (device, most copies admitted, whether it was ever accepted) for every device with a delivery."""
+    return (
+        Delivery.objects.filter(campaign=campaign)
+        .order_by("device_id")
+        .values_list("device_id")
+        .annotate(copies=Max("copies"), accepted=Count("pk", filter=Q(outcome=Outcome.ACCEPTED)))
+        .iterator(chunk_size=5000)
+    )

@@ -1,0 +1,83 @@
+"""manage.py reconcile finds every kind of disagreement that a fault could leave."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.models import F
+
+from campaigns.models import Batch, Campaign, Delivery
+from campaigns.reconciling import reconcile
+from campaigns.recording import message_id
+from tests.campaigns.conftest import House
+
+
+@pytest.fixture
+def sent(house: House) -> Campaign:
+    house.phones(*["ok"] * 20, "suppressed", "expired", "reset-after")
+    return house.send(never_twice=True)
+
+
+def ledger(house: House, tmp_path: Path, change: Any = None) -> Path:
+    entries = house.ledger()
+    if change:
+        change(entries)
+    file = tmp_path / "ledger.jsonl"
+    file.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    return file
+
+
+def test_a_campaign_without_faults_adds_up(house: House, sent: Campaign, tmp_path: Path) -> None:
+    report = reconcile(sent, ledger(house, tmp_path))
+    assert report.violations == []
+    assert (report.audience, report.final, report.rows, report.taken, report.unknown) == (23, 23, 23, 21, 1)
+    out = io.StringIO()
+    call_command("reconcile", stdout=out)
+    assert "Everything adds up." in out.getvalue()
+
+
+def test_one_that_still_waits_adds_up_too(house: House) -> None:
+    house.phones("ok", "queue-full", "inactive")
+    assert reconcile(house.send()).violations == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (lambda rows: rows.filter(outcome="dropped").delete(), "23 attempts, but there are 22"),
+        (lambda rows: rows.filter(outcome="dropped").update(outcome="accepted"), "as dropped, but 0"),
+        (lambda rows: rows.filter(outcome="gone").update(latest=False), "of an audience of 23"),
+        (lambda rows: rows.filter(outcome="gone").update(copies=3), "admit more than 1 copies"),
+        (lambda rows: Batch.objects.update(accepted=F("accepted") + 1), "accounts for 24"),
+        (lambda rows: Batch.objects.update(ids=b"\0" * 8), "but 1 devices wait"),
+        (lambda rows: Campaign.objects.update(audience=24), "of an audience of 24"),
+    ],
+)
+def test_every_disagreement_is_found(house: House, sent: Campaign, fault: Any, sentence: str) -> None:
+    fault(Delivery.objects.filter(campaign=sent))
+    sent.refresh_from_db()
+    assert sentence in " ".join(reconcile(sent).violations)
+    with pytest.raises(CommandError, match="do not add up"):
+        call_command("reconcile", str(sent.pk), stdout=io.StringIO())
+
+
+def test_a_push_nobody_admits_and_an_acceptance_nobody_saw_are_found(
+    house: House, sent: Campaign, tmp_path: Path
+) -> None:
+    accepted = Delivery.objects.filter(campaign=sent, outcome="accepted").first()
+    assert accepted is not None
+    identity = message_id(sent.pk, accepted.device_id)
+
+    def twice(entries: list[dict[str, Any]]) -> None:
+        entries.append(next(entry for entry in entries if entry["id"] == identity))
+
+    def never(entries: list[dict[str, Any]]) -> None:
+        entries[:] = [entry for entry in entries if entry["id"] != identity]
+
+    assert "2 pushes arrived, at most 1" in " ".join(reconcile(sent, ledger(house, tmp_path, twice)).violations)
+    assert "nothing arrived" in " ".join(reconcile(sent, ledger(house, tmp_path, never)).violations)

@@ -1,0 +1,216 @@
+"""A whole installation to be mistreated: database, emulator, workers and web server as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+import psycopg
+
+from tests.emulator import EmulatorProcess
+from tests.postgres import Server
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CONCURRENCY = 16  # pushes on the wire of one sender
+ROLES = ("worker", "main", "sentinel", "monitor", "pusher", "runworker", "web", "database", "freeze")
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class World:
+    """One installation. Everything it starts ends with ``stop``."""
+
+    postgres: bool
+    workers: int = 1  # how many "machines": each a runworker with a folder of its own
+    senders: int = 2
+    folder: Path = field(init=False)
+    emulator: EmulatorProcess = field(init=False)
+    database: Server | None = field(init=False, default=None)
+    runworkers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    web: subprocess.Popen[bytes] | None = None
+    web_port: int = 0
+
+    def __enter__(self) -> Self:
+        self._keep = tempfile.TemporaryDirectory(prefix="rig-", ignore_cleanup_errors=True)
+        self.folder = Path(self._keep.name)
+        self.emulator = EmulatorProcess(ledger=self.folder / "ledger.jsonl")
+        # A crash of this database must lose nothing that it confirmed: fsync stays off (the machine does not fall),
+        # but a commit waits until the server has it.
+        self.database = Server(synchronous_commit="on", full_page_writes="on") if self.postgres else None
+        self.manage("setup")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def environment(self, machine: int = 0) -> dict[str, str]:
+        """Return the environment of a process on ``machine``; on SQLite there is only one."""
+        var = self.folder / f"machine-{machine}"
+        var.mkdir(exist_ok=True)
+        url = self.database.url if self.database else f"sqlite://{self.folder}/db.sqlite3"
+        return {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "pushadmin.settings",
+            "DATABASE_URL": url,
+            "PUSHADMIN_VAR": str(var),
+            "PUSHADMIN_EMULATOR": self.emulator.url.removeprefix("http://"),
+            "SECRET_KEY": "rig",
+            "ENCRYPTION_KEYS": "cmlncmlncmlncmlncmlncmlncmlncmlncmlncmlncmk=",
+            "SENDERS": str(self.senders if self.postgres else 1),
+            "PUSH_CONCURRENCY": str(CONCURRENCY),
+            "LOG_LEVEL": "WARNING",
+        }
+
+    def manage(self, *arguments: str, check: bool = True) -> str:
+        """Run a management command to its end and return what it printed."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False, timeout=900
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"{' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-4000:]}")
+        return done.stdout
+
+    def ask(self, script: str, *arguments: str) -> Any:
+        """Run a function of tests.rig.inside in a process of its own; return what it printed as JSON."""
+        command = [sys.executable, "-m", "tests.rig.inside", script, *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False, timeout=900
+        )
+        if done.returncode:
+            raise RuntimeError(f"{script}: {done.stderr[-4000:]}")
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Ask the database directly; [] while it is away."""
+        try:
+            if self.database is None:
+                with sqlite3.connect(self.folder / "db.sqlite3", timeout=20) as lite:
+                    return lite.execute(statement).fetchall()
+            with psycopg.connect(self.database.url, autocommit=True, connect_timeout=5) as server:
+                cursor = server.execute(statement.encode())
+                return cursor.fetchall() if cursor.description else []
+        except (sqlite3.OperationalError, psycopg.Error):
+            return []
+
+    def hurry(self) -> None:
+        """Let nobody wait minutes for a repetition or for a breaker: everything is due now."""
+        now = "clock_timestamp()" if self.database else "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+        self.query(f"UPDATE campaigns_batch SET due_at = {now} WHERE status = 'queued' AND due_at > {now}")
+        self.query(f"UPDATE campaigns_breaker SET open_until = {now} WHERE open_until > {now}")
+
+    def start_workers(self) -> None:
+        """Start a runworker on every machine; also after it was killed, as a supervisor does."""
+        for machine in range(self.workers):
+            known = self.runworkers.get(machine)
+            if known is None or known.poll() is not None:
+                log = (self.folder / f"worker-{machine}.log").open("ab")
+                self.runworkers[machine] = subprocess.Popen(
+                    [sys.executable, "manage.py", "runworker"],
+                    cwd=ROOT,
+                    env=self.environment(machine),
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+                log.close()
+
+    def start_web(self) -> None:
+        """Start the web server; also after it was killed."""
+        if self.web is None or self.web.poll() is not None:
+            self.web_port = self.web_port or free_port()
+            log = (self.folder / "web.log").open("ab")
+            self.web = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "--config", "python:pushadmin.webserver", "pushadmin.wsgi"],
+                cwd=ROOT,
+                env={**self.environment(), "PORT": str(self.web_port)},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            log.close()
+
+    def web_answers(self) -> bool:
+        """Return whether the web server lives."""
+        with (
+            suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/healthz", timeout=2) as answer,
+        ):
+            return bool(answer.status == 200)
+        return False
+
+    def processes(self, role: str) -> list[psutil.Process]:
+        """Return the live processes of a role."""
+        found: list[psutil.Process] = []
+        for runworker in self.runworkers.values():
+            if runworker.poll() is None:
+                found += _of_role(psutil.Process(runworker.pid), role)
+        if role == "web" and self.web is not None and self.web.poll() is None:
+            found.append(psutil.Process(self.web.pid))
+        return found
+
+    def everybody(self) -> list[psutil.Process]:
+        """Return every process that works on this installation, orphans included."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("PUSHADMIN_VAR", "").startswith(str(self.folder)):
+                    found.append(process)
+        return found
+
+    def stop(self) -> None:
+        """End everything."""
+        for process in [*self.runworkers.values(), *([self.web] if self.web else [])]:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in [*self.runworkers.values(), *([self.web] if self.web else [])]:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=30)
+        for left in self.everybody():
+            with suppress(psutil.Error):
+                left.kill()
+        for process in [*self.runworkers.values(), *([self.web] if self.web else [])]:
+            process.wait(timeout=10)
+        self.emulator.stop()
+        if self.database:
+            self.database.stop()
+        self._keep.cleanup()
+
+
+def _of_role(runworker: psutil.Process, role: str) -> list[psutil.Process]:
+    """Return the processes of a role below one runworker; what is just being born belongs to none."""
+    if role == "runworker":
+        return [runworker]
+    try:
+        mains: list[psutil.Process] = runworker.children()
+        if role == "main":
+            return mains
+        sentinels = [child for main in mains for child in main.children()]
+        if role == "sentinel":
+            return sentinels
+        below = [child for sentinel in sentinels for child in sentinel.children()]
+        titles = [(child, " ".join(child.cmdline())) for child in below]
+    except psutil.Error:
+        return []
+    if role == "worker":
+        return [child for child, title in titles if title.endswith(" idle") or " processing " in title]
+    return [child for child, title in titles if title.endswith(f" {role}")]
