@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -102,7 +103,14 @@ def new_app_key(request: HttpRequest, pk: int) -> HttpResponse:
     form.instance.scope = ApiKey.Scope.REGISTER
     form.instance.app, form.instance.digest, form.instance.hint = app, digest(key), key[:8]
     row = form.save()
-    context = {"app": app, "key": key, "row": row, "base": request.build_absolute_uri("/").rstrip("/")}
+    host = settings.EMULATOR or "db3.notify.live.net"
+    context = {
+        "app": app,
+        "key": key,
+        "row": row,
+        "base": request.build_absolute_uri("/").rstrip("/"),
+        "address": f"http://{host}/throttledthirdparty/01.00/ok.try-1",
+    }
     answer = page(request, "devices/key.html", _("A new key"), **context)
     answer.headers["Cache-Control"] = "no-store"
     return answer
