@@ -40,7 +40,7 @@ class Outcome:
     seed: int
     kills: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
-    longest_pause: float = 0.0  # between a kill and the next push that arrived
+    pauses: list[tuple[float, str]] = field(default_factory=list)  # seconds from a kill to the next push, and the role
     reports: list[dict[str, Any]] = field(default_factory=list)
     left: list[str] = field(default_factory=list)  # processes and journals that outlived the run
     unfinished: list[str] = field(default_factory=list)
@@ -90,7 +90,10 @@ class Outcome:
             ("marked as possible seconds", sum(one["marked"] for one in self.reports)),
             ("not known", sum(one["unknown"] for one in self.reports)),
             ("parked", sum(one["parked"] for one in self.reports)),
-            ("longest pause after a kill", f"{self.longest_pause:.1f} s"),
+            (
+                "longest pauses after a kill",
+                ", ".join(f"{role} {pause:.1f} s" for pause, role in sorted(self.pauses)[:-6:-1]),
+            ),
             ("violations", len(self.violations)),
         ]
         return "\n".join(f"{name:28} {value}" for name, value in rows)
@@ -108,6 +111,8 @@ class Chaos:
     pause: tuple[float, float] = (0.4, 1.2)
     _arrived: int = 0
     _since: float = 0.0
+    _last: str = ""
+    _order: list[str] = field(default_factory=list)
 
     def run(self) -> Outcome:
         """Send and kill until all kills are spent and all campaigns are finished."""
@@ -120,7 +125,7 @@ class Chaos:
             self._watch(self.choice.uniform(*self.pause))
             if self._done():
                 self._send()
-            self._strike(self.choice.choice(self.roles))
+            self._strike(self._next_role())
         until = time.monotonic() + PATIENCE
         while not self._done() and time.monotonic() < until:
             self._watch(0.5)
@@ -129,6 +134,12 @@ class Chaos:
         self.outcome.seconds = time.monotonic() - began
         self.outcome.reports = self.world.ask("check", str(self.world.emulator.ledger_file))
         return self.outcome
+
+    def _next_role(self) -> str:
+        """Go through all roles in an order of chance, then again: none is left out."""
+        if not self._order:
+            self._order = self.choice.sample(self.roles, len(self.roles))
+        return self._order.pop()
 
     def _send(self) -> None:
         self.world.ask("start", "no")
@@ -152,13 +163,16 @@ class Chaos:
             size = self.world.emulator.ledger_file.stat().st_size
             now = time.monotonic()
             if size != self._arrived or self._done():
+                if self._last:
+                    self.outcome.pauses.append((now - self._since, self._last))
+                self._last = ""
                 self._arrived, self._since = size, now
-            self.outcome.longest_pause = max(self.outcome.longest_pause, now - self._since)
             if now >= until:
                 return
             time.sleep(min(0.1, max(0.0, until - now)))
 
     def _strike(self, role: str) -> None:
+        self._last, self._since = role, time.monotonic()
         if role == "database":
             if self.world.database:
                 self.world.database.crash()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,5 +64,6 @@ def check(ledger: str) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    function = {"prepare": prepare, "start": start, "check": check}[sys.argv[1]]
+    functions: dict[str, Callable[..., Any]] = {"prepare": prepare, "start": start, "check": check}
+    function = functions[sys.argv[1]]
     sys.stdout.write(json.dumps(function(*sys.argv[2:])) + "\n")
