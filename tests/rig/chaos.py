@@ -30,6 +30,7 @@ BEHAVIOURS = [
     "slow-30",
     "unavailable-1",
 ]
+MOST = 45.0  # seconds without a push after a kill until the next one follows all the same
 PATIENCE = 300.0  # seconds the campaigns get to finish after the last kill
 
 
@@ -123,6 +124,8 @@ class Chaos:
         self._since = time.monotonic()
         while sum(self.outcome.kills.values()) < self.kills:
             self._watch(self.choice.uniform(*self.pause))
+            while self._last and time.monotonic() - self._since < MOST:  # a kill should meet somebody at work
+                self._watch(0.1)
             if self._done():
                 self._send()
             self._strike(self._next_role())

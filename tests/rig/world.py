@@ -42,6 +42,8 @@ class World:
     postgres: bool
     workers: int = 1  # how many "machines": each a runworker with a folder of its own
     senders: int = 2
+    concurrency: int = CONCURRENCY
+    host: str = ""  # whom to push to instead of the emulator
     folder: Path = field(init=False)
     emulator: EmulatorProcess = field(init=False)
     database: Server | None = field(init=False, default=None)
@@ -72,11 +74,11 @@ class World:
             "DJANGO_SETTINGS_MODULE": "pushadmin.settings",
             "DATABASE_URL": url,
             "PUSHADMIN_VAR": str(var),
-            "PUSHADMIN_EMULATOR": self.emulator.url.removeprefix("http://"),
+            "PUSHADMIN_EMULATOR": self.host or self.emulator.url.removeprefix("http://"),
             "SECRET_KEY": "rig",
             "ENCRYPTION_KEYS": "cmlncmlncmlncmlncmlncmlncmlncmlncmlncmlncmk=",
             "SENDERS": str(self.senders if self.postgres else 1),
-            "PUSH_CONCURRENCY": str(CONCURRENCY),
+            "PUSH_CONCURRENCY": str(self.concurrency),
             "LOG_LEVEL": "WARNING",
         }
 

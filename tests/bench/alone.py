@@ -1,0 +1,111 @@
+"""One way of pushing, in a process of its own: python -m tests.bench.alone WAY HOST COUNT prints seconds and CPU.
+
+Ways: ``engine`` (ours, with building and reading), ``libcurl`` (a bare loop over pycurl), ``requests`` (16 threads).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+
+import pycurl
+import requests
+
+from devices.push.base import Target
+from devices.push.engine import Engine
+from devices.push.message import Toast
+from devices.push.services import find
+
+CONCURRENCY = 64
+MESSAGE = Toast(title="Storm on Saturday", text="Gusts up to 110 km/h on the coast.", param="/Warnings.xaml")
+IDENTITY = "00000000-0000-8000-8000-000000000000"
+
+
+def url(host: str, number: int) -> str:
+    return f"http://{host}/throttledthirdparty/01.00/ok.b-{number}"
+
+
+def engine(host: str, total: int) -> None:
+    """Send as the product's sender does, without a database."""
+    service = find("mpns")
+    payload = service.encode(MESSAGE, "8.0")
+    ours: Engine[int] = Engine(concurrency=CONCURRENCY, allow=frozenset({host}))
+    started = answered = 0
+    while answered < total:
+        while started < total and ours.free > 0:
+            ours.start(service.build(Target(url(host, started)), payload, IDENTITY, None), started)
+            started += 1
+        for _, answer in ours.wait(1.0):
+            assert service.interpret(answer).outcome == "accepted"
+            answered += 1
+    ours.close()
+
+
+def libcurl(host: str, total: int) -> None:
+    """Send with nothing but libcurl: no guard, no caps, no reading of answers."""
+    service = find("mpns")
+    payload = service.encode(MESSAGE, "8.0")
+    headers = [
+        f"{name}: {value}" for name, value in service.build(Target(url(host, 0)), payload, IDENTITY, None).headers
+    ]
+    multi = pycurl.CurlMulti()
+    multi.setopt(pycurl.M_MAXCONNECTS, CONCURRENCY)
+    idle = []
+    for _ in range(CONCURRENCY):
+        handle = pycurl.Curl()
+        handle.setopt(pycurl.HTTPHEADER, [*headers, "Expect:"])
+        handle.setopt(pycurl.WRITEFUNCTION, lambda part: None)
+        handle.setopt(pycurl.POSTFIELDS, payload.body)
+        idle.append(handle)
+    started = answered = 0
+    while answered < total:
+        while idle and started < total:
+            handle = idle.pop()
+            handle.setopt(pycurl.URL, url(host, started))
+            multi.add_handle(handle)
+            started += 1
+        multi.select(1.0)
+        while multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
+            pass
+        _, done, failed = multi.info_read()
+        for handle in done:
+            multi.remove_handle(handle)
+            idle.append(handle)
+        answered += len(done)
+        if failed:
+            raise RuntimeError(str(failed[0]))
+
+
+def with_requests(host: str, total: int) -> None:
+    """Send through requests in 16 threads, each with a session of its own."""
+    service = find("mpns")
+    payload = service.encode(MESSAGE, "8.0")
+    headers = dict(service.build(Target(url(host, 0)), payload, IDENTITY, None).headers)
+    turn = count()
+
+    def work() -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            while (number := next(turn)) < total:
+                session.post(url(host, number), data=payload.body, headers=headers, timeout=15).raise_for_status()
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+WAYS: dict[str, Callable[[str, int], None]] = {"engine": engine, "libcurl": libcurl, "requests": with_requests}
+
+if __name__ == "__main__":
+    way, host, total = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    WAYS[way](host, min(total, 500))  # connections and caches
+    began, cpu = time.monotonic(), time.process_time()
+    WAYS[way](host, total)
+    found = {"seconds": time.monotonic() - began, "cpu": time.process_time() - cpu}
+    sys.stdout.write(json.dumps(found) + "\n")
