@@ -149,6 +149,8 @@ def _condition(row: Any, depth: int) -> Condition | Group:
         raise RuleInvalid("A condition has “field”, “op” and “value”, and nothing else.")
     name, op, value = row["field"], row["op"], row["value"]
     field = FIELDS.get(name) if isinstance(name, str) else None
+    if name == "":
+        raise RuleInvalid(f"What is to be compared with “{str(value)[:40]}”? Choose it in the same row.")
     if field is None:
         raise RuleInvalid(f"There is no field “{str(name)[:40]}”. There are: {', '.join(FIELDS)}.")
     if not isinstance(op, str) or op not in field.ops:

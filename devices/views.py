@@ -19,7 +19,7 @@ from devices.models import ApiKey, App, Credential, Device, Segment
 from devices.push.services import all_services, find
 from devices.registration import FIELDS
 from devices.secrets import digest, new_key
-from devices.segments import RuleInvalid
+from devices.segments import MOST_CONDITIONS, RuleInvalid
 
 APP = "admin:devices_app_change"
 DEVICE = "admin:devices_device_change"
@@ -208,7 +208,8 @@ def segment(request: HttpRequest, pk: str | None) -> HttpResponse:
         return redirect("admin:devices_segment_change", saved.pk)
     counted = count_of(row.app, row.rule) if row else None
     title = row.name if row else _("New segment")
-    return page(request, "devices/segment.html", title, form=form, segment=row, choices=choices(), counted=counted)
+    context = {"form": form, "segment": row, "choices": choices(), "counted": counted, "most": MOST_CONDITIONS}
+    return page(request, "devices/segment.html", title, **context)
 
 
 def count_of(app: App, rule: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-// Counts the devices of the rule that is being typed, and shows how a value looks.
+// Counts the devices of the rule that is being typed, shows how a value looks, and offers one empty row at a time.
 
 const form = document.querySelector("form.segment");
 const place = document.getElementById("segment-count");
@@ -22,9 +22,46 @@ async function count() {
   }
 }
 
+function used(row) {
+  return row.querySelector("select").value !== "" || row.querySelector("input").value !== "";
+}
+
+function rows() {
+  return [...form.querySelectorAll(".condition")];
+}
+
+function another() {
+  const all = rows();
+  const hidden = all.find((row) => row.hidden);
+  if (hidden) {
+    hidden.hidden = false;
+    return hidden;
+  }
+  const last = all.at(-1);
+  const fresh = last.cloneNode(true);
+  for (const control of fresh.querySelectorAll("select, input")) {
+    control.name = control.name.replace(/[0-9]+/, all.length);
+    control.value = "";
+  }
+  last.after(fresh);
+  return fresh;
+}
+
 if (form) {
-  const selects = form.querySelectorAll(".condition select");
-  selects.forEach(hint);
+  const most = Number(form.dataset.most);
+  const more = form.querySelector(".more");
+  let spare = 1; // the first empty row stays
+  for (const row of rows()) {
+    hint(row.querySelector("select"));
+    if (!used(row)) row.hidden = spare-- <= 0;
+  }
+  more.hidden = false;
+  more.addEventListener("click", () => {
+    const row = another();
+    hint(row.querySelector("select"));
+    row.querySelector("select").focus();
+    more.disabled = rows().length >= most && !rows().some((one) => one.hidden);
+  });
   form.addEventListener("input", (event) => {
     if (event.target.matches(".condition select")) hint(event.target);
     clearTimeout(timer);
