@@ -45,6 +45,7 @@ class Wanted:
     attempt: int = 0
     device: str = ""
     every: bool = False  # also attempts that a later one replaced
+    doubled: bool = False  # only where a second copy is possible
     after: tuple[int, int] | None = None
 
     @classmethod
@@ -56,6 +57,7 @@ class Wanted:
             attempt=int(attempt) if attempt.isdecimal() and len(attempt) < 5 else 0,
             device=given.get("device", "").strip()[:2048].replace("\0", ""),
             every=given.get("every") == "1",
+            doubled=given.get("doubled") == "1",
             after=_edge(given.get("after", "")),
         )
 
@@ -66,9 +68,15 @@ class Wanted:
             "attempt": self.attempt or "",
             "device": self.device,
             "every": "1" if self.every else "",
+            "doubled": "1" if self.doubled else "",
             "after": "-".join(str(part) for part in self.after) if self.after else "",
         }
         return urlencode({name: value for name, value in values.items() if value})
+
+    @property
+    def everything(self) -> str:
+        """Return it as a query string, from the first page on."""
+        return replace(self, after=None).query()
 
     def rows(self, campaign: Campaign) -> QuerySet[Delivery]:
         """Return the deliveries of ``campaign`` that are wanted, in the order of their key."""
@@ -79,11 +87,14 @@ class Wanted:
             rows = rows.filter(outcome=self.outcome)
         if self.attempt:
             rows = rows.filter(attempt=self.attempt)
+        if self.doubled:
+            rows = rows.filter(copies__gte=2)
         if self.device:
             rows = rows.filter(device__in=_devices(campaign, self.device))
         if self.after:
             device, attempt = self.after
-            rows = rows.filter(Q(device__gt=device) | Q(device=device, attempt__gt=attempt))
+            # The first condition is the index's: an OR alone would be read from the first row of the campaign on.
+            rows = rows.filter(Q(device__gte=device), Q(device__gt=device) | Q(attempt__gt=attempt))
         return rows.order_by("device_id", "attempt")
 
 
@@ -146,7 +157,7 @@ def as_csv(campaign: Campaign, wanted: Wanted) -> StreamingHttpResponse:
 
     def lines() -> Iterator[str]:
         yield "\ufeff" + writer.writerow(COLUMNS)
-        edge = replace(wanted, after=wanted.after)
+        edge = wanted
         while rows := list(edge.rows(campaign)[:2000]):
             named(rows)
             yield "".join(writer.writerow([safe(value) for value in _values(row)]) for row in rows)

@@ -216,6 +216,8 @@ class Delivery(models.Model):
             models.Index(
                 fields=["campaign", "outcome", "device"], name="delivery_by_outcome", condition=Q(latest=True)
             ),
+            # The few devices that may have got a campaign twice, found among millions.
+            models.Index(fields=["campaign", "device"], name="delivery_doubled", condition=Q(copies__gte=2)),
         ]
 
 
