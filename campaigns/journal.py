@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from devices.push.base import Outcome, Verdict
@@ -39,21 +40,10 @@ class Answered:
 
     def line(self) -> str:
         """Return the journal's ``D`` line."""
-        verdict = self.verdict
-        rest = [
-            verdict.outcome.value,
-            verdict.reason,
-            verdict.words,
-            verdict.ambiguous,
-            verdict.retry_after.total_seconds() if verdict.retry_after else None,
-            verdict.hold.total_seconds() if verdict.hold else None,
-            verdict.connection,
-            self.http_status,
-            self.milliseconds,
-            self.at.timestamp(),
-            self.unreached,
-        ]
-        return f"D {self.device} {json.dumps(rest)}\n"
+        rest = (
+            f"{self.http_status}, {self.milliseconds}, {self.at.timestamp()}, {'true' if self.unreached else 'false'}"
+        )
+        return f"D {self.device} [{_spelled(self.verdict)}, {rest}]\n"
 
     @classmethod
     def from_line(cls, device: int, rest: str) -> Answered:
@@ -69,6 +59,21 @@ class Answered:
             connection=connection,
         )
         return cls(device, verdict, status, ms, datetime.fromtimestamp(at, UTC), unreached)
+
+
+@lru_cache(maxsize=256)  # most answers are the same few
+def _spelled(verdict: Verdict) -> str:
+    """Return a verdict as the inside of a JSON list."""
+    parts = [
+        verdict.outcome.value,
+        verdict.reason,
+        verdict.words,
+        verdict.ambiguous,
+        verdict.retry_after.total_seconds() if verdict.retry_after else None,
+        verdict.hold.total_seconds() if verdict.hold else None,
+        verdict.connection,
+    ]
+    return json.dumps(parts)[1:-1]
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -20,6 +20,8 @@ from devices.models import Device
 from devices.push.base import Outcome
 
 LEASE = timedelta(seconds=20)
+FRESH = timedelta(hours=1)  # a device's last acceptance is written no more often than this
+UNKNOWN_DEVICE = ("", None)
 COUNTERS = {outcome: outcome.value for outcome in Outcome}
 
 
@@ -70,6 +72,7 @@ class Window:
     deferred: Sequence[tuple[int, datetime]] = ()
     released: int = 0
     doubtful: frozenset[int] = frozenset()  # learnt at settling: may have got a copy, and no answer is known
+    known: Mapping[int, Sequence[Any]] = field(default_factory=dict)  # rows of transfer.DEVICE_COLUMNS by device
 
 
 def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = False, headway: bool = True) -> None:
@@ -95,7 +98,7 @@ def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = Fal
                     attempt__lt=claim.attempt,
                     latest=True,
                 ).update(latest=False)
-            _mark_devices(claim, decided, now)
+            _mark_devices(claim, decided, window.known, now)
             _queue_later(claim, decided, window.deferred, later, now)
         else:
             later = {}  # what was made then is not known here: the next ones get batches of their own
@@ -201,15 +204,22 @@ def _insert(rows: Sequence[Row]) -> None:
         )
 
 
-def _mark_devices(claim: Claim, decided: Iterable[tuple[Answered, Decision]], now: datetime) -> None:
-    """Note on the devices what their answers showed, in one update per kind of news and in the order of ids."""
+def _mark_devices(
+    claim: Claim, decided: Iterable[tuple[Answered, Decision]], known: Mapping[int, Sequence[Any]], now: datetime
+) -> None:
+    """Note on the devices what their answers showed, in one update per kind of news and in the order of ids.
+
+    What the device's row says already is not written again, and the last acceptance is exact to FRESH: half of the
+    database's time would go into it. The history has it to the millisecond.
+    """
     news: dict[tuple[tuple[str, Any], ...], list[int]] = defaultdict(list)
     for answer, decision in decided:
         changes: dict[str, Any] = {}
         verdict = answer.verdict
-        if decision.outcome is Outcome.ACCEPTED:
+        connection, accepted_at = known.get(answer.device, UNKNOWN_DEVICE)[-2:]
+        if decision.outcome is Outcome.ACCEPTED and (accepted_at is None or now - accepted_at > FRESH):
             changes |= {"accepted_at": now}
-        if verdict.connection:
+        if verdict.connection and (verdict.connection[:40] != connection or changes):
             changes |= {"connection": verdict.connection[:40], "connection_at": now}
         if verdict.hold:
             changes |= {"hold_until": now + verdict.hold}
@@ -223,7 +233,19 @@ def _mark_devices(claim: Claim, decided: Iterable[tuple[Answered, Decision]], no
         if changes:
             news[tuple(changes.items())].append(answer.device)
     for columns, ids in news.items():
-        Device.objects.filter(pk__in=sorted(ids)).update(**dict(columns))
+        _update_devices(dict(columns), sorted(ids))
+
+
+def _update_devices(changes: dict[str, Any], ids: Sequence[int]) -> None:
+    """Write the same ``changes`` to many devices. By hand: Django takes longer to say it than the database to do it."""
+    meta = Device._meta
+    fields: list[Any] = [meta.get_field(name) for name in changes]
+    assignments = ", ".join(f"{field.column} = %s" for field in fields)
+    values = [field.get_db_prep_save(value, connection) for field, value in zip(fields, changes.values(), strict=True)]
+    numbers = ", ".join(map(str, ids))
+    with connection.cursor() as cursor:
+        statement = f"UPDATE {meta.db_table} SET {assignments} WHERE id IN ({numbers})"  # noqa: S608 (all our own)
+        cursor.execute(statement, values)
 
 
 def _queue_later(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from devices.models import Credential
 from devices.push.base import Payload, PushService, Request, Target
 from devices.push.message import Message
 from devices.push.services import find
+
+PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_~.-]{0,500}")  # what no two parsers read differently
 
 
 class Unrenderable(Exception):
@@ -29,6 +32,7 @@ class Renderer:
     app: int
     notifications: dict[str, Notification]
     extra_hosts: frozenset[str] = frozenset()
+    _judged: set[str] = field(default_factory=set)
     _payloads: dict[tuple[str, str, str], Payload] = field(default_factory=dict)
     _variants: dict[tuple[str, int | None], str] = field(default_factory=dict)
     _credentials: dict[str, object | None] = field(default_factory=dict)
@@ -44,9 +48,7 @@ class Renderer:
     ) -> tuple[PushService, Request]:
         """Return the request for one device and the service that reads its answer; raise Unrenderable, ValueError."""
         push_service = find(service)
-        # Once more at the last moment: whatever way the address came into the database, only these hosts are dialled.
-        dialled = push_service.clean_address(address, extra_hosts=self.extra_hosts)
-        target = Target(dialled, os_numbers(os_rank))
+        target = Target(self._dialled(push_service, address), os_numbers(os_rank))
         variant = self._variants.get((service, os_rank))
         if variant is None:
             variant = self._variants[service, os_rank] = push_service.variant(target)
@@ -56,6 +58,19 @@ class Renderer:
             payload = self._encode(push_service, variant, chosen)
             self._payloads[service, variant, chosen] = payload
         return push_service, push_service.build(target, payload, message_id, self._credential(push_service))
+
+    def _dialled(self, service: PushService, address: str) -> str:
+        """Judge an address again at the last moment, whatever way it came into the database.
+
+        Most addresses differ in their last part alone; what stands before it is judged once.
+        """
+        start, _, last = address.rpartition("/")
+        if start in self._judged and PLAIN.fullmatch(last):
+            return address
+        dialled = service.clean_address(address, extra_hosts=self.extra_hosts)
+        if dialled == address and PLAIN.fullmatch(last):
+            self._judged.add(start)
+        return dialled
 
     def _language(self, wanted: str) -> str:
         """Return the best language there is: the same, the same without region, the default."""

@@ -27,7 +27,7 @@ from devices.push.engine import Engine
 
 logger = logging.getLogger(__name__)
 
-WINDOW = 128  # pushes whose outcomes are written together; also how far ``released`` runs ahead
+WINDOW = 256  # pushes whose outcomes are written together; also how far ``released`` runs ahead
 ALONE = 3  # from this claim on a batch goes one push at a time, so that a culprit stands alone
 BEAT = 2.0  # seconds: how often a sender renews its lease and looks whether it should stop, at the least
 TAIL = 0.25  # seconds the last answers of a batch may wait for each other
@@ -37,7 +37,17 @@ SUSPICIOUS = 20  # so many rejections and not one acceptance: the message is wro
 ERASED = Verdict(Outcome.SKIPPED, "The device was erased before its turn came.")
 RETIRED = Verdict(Outcome.SKIPPED, "The device was retired before its turn came.")
 TOO_LATE = Verdict(Outcome.EXPIRED, "The campaign's time was over before this device's turn came.")
-DEVICE_COLUMNS = ("pk", "service", "address", "os_rank", "language", "status", "hold_until")
+DEVICE_COLUMNS = (
+    "pk",
+    "service",
+    "address",
+    "os_rank",
+    "language",
+    "status",
+    "hold_until",
+    "connection",
+    "accepted_at",
+)
 
 Stop = Callable[[], bool]
 
@@ -163,7 +173,7 @@ class Transfer:
             self.deferred.append((device, row[6]))
             return None
         if verdict is None:
-            _, service, address, os_rank, language, _, _ = row
+            _, service, address, os_rank, language, *_ = row
             identity = message_id(self.claim.campaign, device)
             try:
                 push_service, request = self.renderer.request(service, address, os_rank, language, identity)
@@ -207,7 +217,7 @@ class Transfer:
     def _record(self, give_back: bool = False) -> None:
         """Write what was answered and look whether to go on."""
         ahead = self._ahead()
-        window = Window(tuple(self.answers), tuple(self.deferred), ahead)
+        window = Window(tuple(self.answers), tuple(self.deferred), ahead, known=self.devices)
         self.answers, self.deferred = [], []
         self._persist(window, give_back)
         self.released, self.recorded = ahead, time.monotonic()
