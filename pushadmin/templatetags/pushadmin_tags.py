@@ -36,6 +36,12 @@ def status(word: str, label: str = "") -> SafeString:
 
 
 @register.filter
+def label(word: str) -> str:
+    """Return the word for a state alone, where no badge can stand: in the options of a list."""
+    return look(word).label
+
+
+@register.filter
 def number(value: int | None) -> str:
     """Return 12345 as "12,345"; nothing for None."""
     return "" if value is None else f"{value:,}"

@@ -272,6 +272,27 @@ def test_pages_of_deliveries_follow_each_other_without_gaps(
     assert devices == sorted(Delivery.objects.values_list("device_id", flat=True))
 
 
+def test_devices_that_may_have_got_it_twice_can_be_listed(house: House, browser: Client) -> None:
+    campaign = history(house)
+    twice = Delivery.objects.filter(campaign=campaign, outcome="accepted").order_by("device_id").first()
+    assert twice is not None
+    Delivery.objects.filter(campaign=campaign, device=twice.device_id).update(copies=2)
+    shown = browser.get(page(campaign, "deliveries/?doubled=1")).content.decode()
+    assert shown.count('<th scope="row"') == 1
+    assert f"/devices/device/{twice.device_id}/change/" in shown
+    assert "a second copy is possible" in shown
+
+
+def test_the_export_of_a_later_page_still_begins_at_the_first(
+    house: House, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("campaigns.history.PAGE", 4)
+    campaign = history(house)
+    first = browser.get(page(campaign, "deliveries/?every=1")).context["shown"]
+    second = browser.get(page(campaign, f"deliveries/?{first.next}"))
+    assert f'{page(campaign, "deliveries.csv")}?every=1"' in second.content.decode()
+
+
 def test_the_export_has_every_delivery_and_no_formula(house: House, browser: Client) -> None:
     campaign = history(house)
     Device.objects.filter(app=house.app).update(installation="")
