@@ -1,5 +1,6 @@
 # make run    the dashboard with ten thousand emulated phones      make setup   environment and database alone
 # make test   every test, on SQLite and on PostgreSQL              make check   style, types, imports, templates
+# make soak   500 kills, then a reckoning              make bench   how fast it is, beside its parts
 # make format lays out code and templates as make check wants them
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ PY := $(VENV)/bin/python
 ARGS ?= -q -n 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run setup test check format chromium
+.PHONY: run setup test check format soak bench chromium
 .DEFAULT_GOAL := run
 
 run: setup
@@ -20,6 +21,14 @@ setup: $(VENV)/runtime
 test: $(VENV)/dev chromium
 	$(PY) -m pytest $(ARGS)
 	$(PY) -m tests.postgres $(PY) -m pytest $(ARGS)
+
+# Half an hour of kills; the table is what docs/reliability.md shows.
+KILLS ?= 500
+soak: $(VENV)/dev
+	$(PY) -m tests.rig.chaos --kills $(KILLS)
+
+bench: $(VENV)/dev
+	$(PY) -m tests.bench
 
 check: export PUSHADMIN_VAR := $(CURDIR)/$(VENV)/check
 check: $(VENV)/dev

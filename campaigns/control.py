@@ -100,7 +100,7 @@ def cancel(campaign: Campaign) -> None:
 
 def again(campaign: Campaign, progress: Progress) -> dict[str, int]:
     """Return how many devices each kind of "send again" may reach at most; only the kinds that are possible now."""
-    if campaign.status != Status.FINISHED:
+    if campaign.status != Status.FINISHED or campaign.pruned_at:
         return {}
     found = {which: sum(progress.counts[outcome] for outcome in outcomes) for which, outcomes in AGAIN.items()}
     return {which: count for which, count in found.items() if count}

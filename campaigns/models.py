@@ -58,6 +58,7 @@ class Campaign(models.Model):
     cursor = models.BigIntegerField(default=0, editable=False)  # primary key of the last device frozen
     claimed_at = models.DateTimeField(null=True, editable=False)  # claims go round the campaigns by this
     per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Pushes a minute at most.")
+    pruned_at = models.DateTimeField(null=True, editable=False)  # when its single deliveries were removed
     paced_until = models.DateTimeField(null=True, editable=False)  # no claim before this: the pace
 
     class Meta:

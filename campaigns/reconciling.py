@@ -46,6 +46,8 @@ class Report:
 def reconcile(campaign: Campaign, ledger: Path | None = None) -> Report:
     """Compare everything that is known of one campaign; the ledger may hold others as well."""
     report = Report(campaign.pk, campaign.audience)
+    if campaign.pruned_at:
+        return report  # only its totals are left
     _counters(campaign, report)
     _audience(campaign, report)
     _copies(campaign, report)

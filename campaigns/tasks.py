@@ -17,7 +17,7 @@ from django.db import transaction
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from campaigns import lifeline, sending
+from campaigns import lifeline, pruning, sending
 from campaigns.models import Worker
 from campaigns.transfer import Abandoned
 from devices import clock
@@ -80,6 +80,8 @@ def tick() -> None:
     sending.sweep()
     if sending.due_work():
         ring()
+    else:
+        pruning.prune_if_wanted()
 
 
 def worker_name() -> str:

@@ -25,6 +25,8 @@ EMULATOR = env.text("PUSHADMIN_EMULATOR")
 PUSH_CONCURRENCY = env.number("PUSH_CONCURRENCY", 64)
 DATABASES = {"default": env.database(VAR)}
 SENDERS = env.number("SENDERS", 1 if "sqlite" in DATABASES["default"]["ENGINE"] else 2)
+# Days that single deliveries of ended campaigns are kept; 0 keeps them for ever. Totals always stay.
+RETENTION_DAYS = env.number("RETENTION_DAYS", 0)
 # Calls of the registration API a minute, from one address and with one key.
 REGISTRATIONS_PER_ADDRESS = env.number("REGISTRATIONS_PER_ADDRESS", 300)
 REGISTRATIONS_PER_KEY = env.number("REGISTRATIONS_PER_KEY", 6000)
