@@ -11,7 +11,7 @@ from django.db.models import F, Min, Q, Sum
 from django.db.models.functions import Coalesce
 
 from campaigns import sending
-from campaigns.models import Batch, Breaker, Campaign, Worker
+from campaigns.models import Batch, Breaker, Campaign, Delivery, Worker
 from campaigns.recording import LEASE
 from devices import clock
 from devices.push import services
@@ -28,6 +28,7 @@ FINAL = (
     Outcome.SKIPPED,
 )
 RENEWED = timedelta(seconds=8)  # a busy sender renews its lease every two
+NO_WORKER = "No worker is running, so nothing can be sent. Start one with “manage.py runworker”."
 ABSENT = timedelta(minutes=2)  # without a sign of life this long, a worker is gone
 
 
@@ -121,16 +122,23 @@ def holders(campaign: Campaign) -> list[Holder]:
     ]
 
 
+def doubled(campaign: Campaign) -> int:
+    """Return how many devices may have got a second copy."""
+    return Delivery.objects.filter(campaign=campaign.pk, latest=True, copies__gte=2).count()
+
+
 def standstill(campaign: Campaign) -> str:
     """Return why nothing moves when nothing moves, as a sentence for the page; "" when all is well or all is done."""
     status = campaign.status
     if status == Status.PAUSED:
         out = progress(campaign).in_flight
         return f"Pausing: up to {out} pushes are still in flight." if out else f"Paused: {campaign.paused_because}"
-    if status not in {Status.PREPARING, Status.SENDING}:
+    if status not in {Status.SCHEDULED, Status.PREPARING, Status.SENDING}:
         return ""
     if not workers_alive():
-        return "No worker is running, so nothing can be sent. Start one with “manage.py runworker”."
+        return NO_WORKER
+    if status == Status.SCHEDULED:
+        return ""
     now = clock.now()
     queued = Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.QUEUED)
     if Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.SENDING).exists():

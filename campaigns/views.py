@@ -152,6 +152,7 @@ def watched(campaign: Campaign) -> dict[str, Any]:
         "standstill": stats.standstill(campaign),
         "holders": stats.holders(campaign),
         "again": control.again(campaign, progress),
+        "doubled": stats.doubled(campaign),
         "moving": campaign.status in {Status.SCHEDULED, Status.PREPARING, Status.SENDING, Status.PAUSED},
     }
 
@@ -173,11 +174,9 @@ def content(campaign: Campaign) -> list[dict[str, Any]]:
 
 @require_safe
 def live(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return the part of a campaign's page that changes; 204 when nothing will change any more."""
+    """Return the part of a campaign's page that changes."""
     need(request, "view")
-    row = found(pk)
-    context = watched(row)
-    return render(request, "campaigns/campaign_live.html", context)
+    return render(request, "campaigns/campaign_live.html", watched(found(pk)))
 
 
 def confirm(request: HttpRequest, pk: int) -> HttpResponse:

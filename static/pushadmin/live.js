@@ -9,11 +9,19 @@ function say(before, after) {
   if (after && after !== before) voice.textContent = after;
 }
 
-function swap(part, html) {
-  const fresh = new DOMParser().parseFromString(html, "text/html").body;
+// Replaces only those children that changed: a button that is being pressed, or a detail that is open, stays.
+function swap(part, html, last) {
+  const fresh = [...new DOMParser().parseFromString(html, "text/html").body.children];
+  const texts = fresh.map((child) => child.outerHTML);
   const said = part.querySelector("[data-live-say]")?.textContent.trim();
   const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
-  part.replaceChildren(...fresh.childNodes);
+  const shown = [...part.children];
+  if (shown.length === fresh.length) {
+    fresh.forEach((child, place) => texts[place] !== last.texts[place] && shown[place].replaceWith(child));
+  } else {
+    part.replaceChildren(...fresh);
+  }
+  last.texts = texts;
   if (focused) document.getElementById(focused)?.focus();
   say(said, part.querySelector("[data-live-say]")?.textContent.trim());
 }
@@ -27,8 +35,9 @@ async function refresh(part, last) {
     part.classList.remove("live-lost");
     if (answer.status === 204) return false;
     const html = await answer.text();
-    if (html !== last.html) swap(part, html);
+    if (html !== last.html) swap(part, html, last);
     last.html = html;
+    if (part.querySelector("[data-live-over]")) return false;
   } catch {
     part.classList.add("live-lost");
   }
@@ -36,7 +45,7 @@ async function refresh(part, last) {
 }
 
 function keep(part) {
-  const last = { html: "" };
+  const last = { html: "", texts: [...part.children].map((child) => child.outerHTML) };
   const every = Number(part.dataset.liveEvery) || 2000;
   const step = async () => {
     if (await refresh(part, last)) setTimeout(step, every);
