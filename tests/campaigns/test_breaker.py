@@ -27,6 +27,7 @@ def back(house: House) -> None:
     house.emulator.control("behaviour", {"everyone": None})
 
 
+@pytest.mark.faults(24)
 def test_an_outage_opens_the_breaker_and_most_devices_are_not_even_tried(outage: House) -> None:
     outage.phones(*["ok"] * 2000)
     campaign = outage.send()
@@ -52,6 +53,7 @@ def test_one_push_at_a_time_finds_out_that_it_lasts_and_the_pause_grows(outage: 
     assert row.open_until - now() <= breaker.LONGEST
 
 
+@pytest.mark.faults(24)
 def test_sending_resumes_by_itself_and_reaches_everybody_once(outage: House, clock: Any) -> None:
     outage.phones(*["ok"] * 600)
     campaign = outage.send()
@@ -67,6 +69,7 @@ def test_sending_resumes_by_itself_and_reaches_everybody_once(outage: House, clo
     assert set(outage.copies().values()) == {1}
 
 
+@pytest.mark.faults(16, 24)
 def test_a_service_that_refuses_connections_is_down_too(house: House, settings: Any, emulator: Any) -> None:
     settings.EMULATOR = "127.0.0.1:9"
     phones = house.phones(*["ok"] * 100)
@@ -111,6 +114,7 @@ def test_a_pause_does_not_save_up_for_a_burst(house: House, clock: Any) -> None:
     assert len(house.ledger()) == 40
 
 
+@pytest.mark.faults(11)
 def test_the_first_batches_leave_while_the_audience_is_still_being_frozen(house: House, monkeypatch: Any) -> None:
     monkeypatch.setattr("campaigns.planning.CHUNK", 10)
     house.phones(*["ok"] * 25)

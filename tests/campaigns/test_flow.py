@@ -44,6 +44,7 @@ def test_a_campaign_finishes_when_all_is_final_and_its_counts_are_its_rows(house
     assert {outcome.value: n for outcome, n in progress.counts.items() if n} == outcomes(campaign)
 
 
+@pytest.mark.faults(28)
 def test_an_expired_channel_is_retired_with_the_campaign_that_showed_it(house: House) -> None:
     (phone,) = house.phones("expired")
     campaign = house.send()
@@ -94,6 +95,7 @@ def test_412_and_406_hold_the_device_for_an_hour_also_for_the_next_campaign(
     assert first.pk != second.pk
 
 
+@pytest.mark.faults(27)
 def test_a_refused_credential_pauses_at_once_and_costs_nobody_a_delivery(house: House) -> None:
     house.phones("forbidden-1", *["ok"] * 5)
     campaign = house.send()
@@ -115,6 +117,7 @@ def test_the_first_ones_all_rejected_pause_the_campaign(house: House) -> None:
     assert len(house.ledger()) < 700
 
 
+@pytest.mark.faults(20)
 def test_a_lost_answer_is_sent_once_more_and_marked(house: House, clock: Any) -> None:
     (phone,) = house.phones("reset-after")
     campaign = house.send()
@@ -143,6 +146,7 @@ def test_what_cannot_be_taken_in_time_is_expired(house: House) -> None:
     assert latest(campaign, phone).outcome == "expired"
 
 
+@pytest.mark.faults(56)
 def test_a_device_erased_or_retired_meanwhile_is_skipped(house: House) -> None:
     erased, retired, _ = house.phones("ok", "ok", "ok")
     campaign = house.campaign()
@@ -189,6 +193,7 @@ def test_only_the_segment_is_sent_to(house: House) -> None:
     }
 
 
+@pytest.mark.faults(56)
 def test_the_audience_is_frozen_when_the_campaign_starts(house: House) -> None:
     house.phones("ok")
     campaign = house.campaign()
@@ -201,6 +206,7 @@ def test_the_audience_is_frozen_when_the_campaign_starts(house: House) -> None:
     assert len(house.ledger()) == 1
 
 
+@pytest.mark.faults(53)
 def test_pause_keeps_what_is_left_and_resume_sends_exactly_that(house: House) -> None:
     house.phones(*["ok"] * 40)
     campaign = house.campaign()

@@ -7,6 +7,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ def test_a_cleared_journal_tells_nothing_and_a_closed_one_is_gone(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.faults(48)
 def test_sending_goes_on_when_the_disk_is_full(tmp_path: Path) -> None:
     sender = Journal(tmp_path)
     full = os.open("/dev/full", os.O_WRONLY)

@@ -157,6 +157,7 @@ def test_nobody_to_send_to_is_said_and_nothing_is_sent(house: House, browser: Cl
     assert Campaign.objects.get().status == Status.DRAFT
 
 
+@pytest.mark.faults(51)
 def test_many_presses_of_send_make_one_run_and_polite_answers(
     transactional_db: None, house: House, marketer: User
 ) -> None:
@@ -197,6 +198,7 @@ def test_a_time_is_kept_as_its_moment(house: House, browser: Client) -> None:
     assert 'value="2031-07-01T14:30"' in browser.get(page(draft)).content.decode()
 
 
+@pytest.mark.faults(41, 42)
 def test_wall_clock_times_of_a_whole_year_are_one_moment_or_refused() -> None:
     for day in range(365):
         for hour in range(24):
@@ -370,6 +372,7 @@ def test_a_duplicate_says_the_same_and_is_a_draft(house: House, browser: Client)
     assert copy.notifications.get().fields == sent.notifications.get().fields
 
 
+@pytest.mark.faults(54)
 def test_somebody_sends_while_somebody_else_still_writes(house: House, browser: Client) -> None:
     house.phones("ok")
     draft = house.campaign()

@@ -51,6 +51,7 @@ def doubtful(batch: int) -> list[int]:
     return unpack(Batch.objects.get(pk=batch).doubtful)
 
 
+@pytest.mark.faults(2)
 def test_what_was_answered_is_recorded_by_the_heir_and_the_untouched_go_back(house: House) -> None:
     campaign, claim, journal = claimed(house, 6)
     first, second, third, *rest = claim.pending
@@ -80,6 +81,7 @@ def test_an_answer_that_was_recorded_before_the_death_is_not_recorded_twice(hous
     assert Batch.objects.get(pk=claim.batch).accepted == 3
 
 
+@pytest.mark.faults(12)
 def test_without_a_journal_everything_released_and_without_a_row_is_doubtful(house: House, clock: Any) -> None:
     _, claim, journal = claimed(house, 300)
     record(claim, Window(taken(claim.pending[:10]), released=150), now=now())
@@ -101,6 +103,7 @@ def test_a_living_sender_of_this_machine_keeps_its_batch_beyond_the_lease(house:
     journal.close()
 
 
+@pytest.mark.faults(14)
 def test_a_sender_that_lost_its_batch_writes_nothing(house: House, clock: Any) -> None:
     campaign, claim, journal = claimed(house, 3)
     clock.advance(LEASE + settling.PATIENCE + timedelta(seconds=1))
@@ -111,6 +114,7 @@ def test_a_sender_that_lost_its_batch_writes_nothing(house: House, clock: Any) -
     journal.close()
 
 
+@pytest.mark.faults(2)
 def test_never_twice_lists_the_doubtful_as_unknown(house: House) -> None:
     campaign, claim, journal = claimed(house, 5, never_twice=True)
     journal.sending(claim.pending[:2])
@@ -138,6 +142,7 @@ def test_in_doubt_a_second_time_is_unknown_and_not_sent_again(house: House) -> N
     assert len(house.ledger()) == 1
 
 
+@pytest.mark.faults(29)
 def test_a_window_whose_confirmation_got_lost_is_not_written_twice(house: House) -> None:
     campaign, claim, journal = claimed(house, 4)
     before = Claim(**{name: getattr(claim, name) for name in claim.__slots__})
@@ -153,6 +158,7 @@ def test_a_window_whose_confirmation_got_lost_is_not_written_twice(house: House)
     journal.close()
 
 
+@pytest.mark.faults(9)
 def test_a_batch_that_kills_its_senders_is_parked_with_only_its_culprit(house: House) -> None:
     campaign, claim, journal = claimed(house, 4)
     culprit, *rest = claim.pending
@@ -191,6 +197,7 @@ def test_a_batch_under_suspicion_waits_until_a_sender_has_nothing_else(house: Ho
     assert len(house.ledger()) == 4
 
 
+@pytest.mark.faults(13)
 def test_a_told_sender_gives_back_what_it_did_not_start(house: House) -> None:
     house.phones(*["slow-300"] * 200)
     campaign = house.campaign()
@@ -220,6 +227,7 @@ def test_slow_phones_of_one_batch_do_not_keep_the_next_one_waiting(house: House)
     assert last_quick < min(at[device] for device in slow)
 
 
+@pytest.mark.faults(55)
 def test_two_senders_never_get_the_same_batch(house: House) -> None:
     _, first, journal = claimed(house, 600)
     other = Journal(sending.journal_folder())

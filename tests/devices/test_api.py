@@ -64,6 +64,7 @@ def test_a_retired_device_comes_back_to_life(caller: Caller) -> None:
     assert list(Device.objects.values_list("status", "retired_reason", "retired_by")) == [("active", "", None)]
 
 
+@pytest.mark.faults(57)
 def test_fifty_identical_registrations_at_once_make_one_row(
     transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
