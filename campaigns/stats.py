@@ -137,8 +137,11 @@ def standstill(campaign: Campaign) -> str:
         return ""
     if not workers_alive():
         return NO_WORKER
-    if status == Status.SCHEDULED:
-        return ""
+    return "" if status == Status.SCHEDULED else _waiting(campaign)
+
+
+def _waiting(campaign: Campaign) -> str:
+    """Return what a campaign under way waits for, as a sentence; "" when it waits for nothing."""
     now = clock.now()
     queued = Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.QUEUED)
     if Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.SENDING).exists():
@@ -149,7 +152,7 @@ def standstill(campaign: Campaign) -> str:
         label = services.find(down.service).label
         return f"{label} does not answer since {down.since:%H:%M:%S} UTC. Next try at {down.open_until:%H:%M:%S} UTC."
     next_due = queued.aggregate(first=Min("due_at"))["first"]
-    if status == Status.SENDING and next_due and next_due > now:
+    if campaign.status == Status.SENDING and next_due and next_due > now:
         return f"Waiting until {next_due:%H:%M:%S} UTC: the next devices are due then."
     if campaign.paced_until and campaign.paced_until > now:
         return f"At {campaign.per_minute} a minute, the next devices are due at {campaign.paced_until:%H:%M:%S} UTC."
