@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 
 from devices import clock, registration
@@ -160,55 +160,81 @@ def _read(line: int, row: dict[str, str], report: Report) -> tuple[int, Registra
 
 
 def _write(app: App, chunk: list[tuple[int, Registration]], report: Report) -> None:
-    """Register a chunk in one transaction: new devices all at once, known ones by the path of the API."""
+    """Register a chunk: nearly all rows at once, those that meet another row one by one, by the path of the API."""
+    rows = [one for _, one in chunk]
     try:
         with transaction.atomic():
-            created = _create_new(app, chunk)
-    except IntegrityError:  # somebody registered one of them this moment
-        created = set()
-    report.created += len(created)
-    for line, one in chunk:
-        if line in created:
-            continue
-        done = registration.register(app, one)
-        report.created += done.created
-        report.updated += not done.created
+            created, updated, others = _write_plain(app, rows)
+    except (IntegrityError, OperationalError):  # somebody registered one of them this moment
+        created, updated, others = 0, 0, rows
+    for one in others:
+        done = registration.register(app, one, by_hand=True)
+        created += done.created
+        updated += not done.created
+    report.created += created
+    report.updated += updated
 
 
-def _create_new(app: App, chunk: list[tuple[int, Registration]]) -> set[int]:
-    """Create the devices of ``chunk`` that are surely new, and return their lines."""
-    fresh = _fresh(app, chunk)
+def _write_plain(app: App, rows: list[Registration]) -> tuple[int, int, list[Registration]]:
+    """Write the rows that concern one device each; return how many were new and known, and the other rows."""
+    fresh, known, others = _sorted(app, rows)
     now = clock.now()
-    rows = [Device(app=app, seen_at=now, secret_digest=digest(new_key("ds")), **one.columns()) for _, one in fresh]
-    made = Device.objects.bulk_create(rows)
-    tags = _tags(app, {name for _, one in fresh for name in one.tags})
-    through = Device.tags.through
-    through.objects.bulk_create(
-        through(device_id=device.pk, tag_id=tags[name])
-        for device, (_, one) in zip(made, fresh, strict=True)
-        for name in one.tags
+    made = Device.objects.bulk_create(
+        Device(app=app, seen_at=now, secret_digest=digest(new_key("ds")), **one.columns()) for one in fresh
     )
-    return {line for line, _ in fresh}
+    changed: set[str] = set()
+    for device, one in known:
+        columns = registration.changes(device, {**one.columns(), "seen_at": now})
+        changed |= set(columns)
+        for name, value in columns.items():
+            setattr(device, name, value)
+    if known:
+        # One statement for all, much faster than bulk_update; they are locked, so none is inserted.
+        Device.objects.bulk_create(
+            [device for device, _ in known], update_conflicts=True, unique_fields=["id"], update_fields=sorted(changed)
+        )
+    _tag(app, [*zip(made, fresh, strict=True), *known])
+    return len(made), len(known), others
 
 
-def _fresh(app: App, chunk: list[tuple[int, Registration]]) -> list[tuple[int, Registration]]:
-    """Return the rows whose address and installation neither the database nor an earlier row has."""
-    addresses = {digest(one.address) for _, one in chunk}
-    installations = {one.installation for _, one in chunk if one.installation}
-    known = Device.objects.filter(Q(address_digest__in=addresses) | Q(installation__in=installations), app=app)
+def _sorted(
+    app: App, rows: list[Registration]
+) -> tuple[list[Registration], list[tuple[Device, Registration]], list[Registration]]:
+    """Sort rows: new devices, known ones (locked), and rows that meet an earlier row or several devices."""
+    means = Q(address_digest__in={digest(one.address) for one in rows})
+    means |= Q(installation__in={one.installation for one in rows} - {""})
+    locked = Device.objects.select_for_update().filter(means, app=app).order_by("pk")
+    owners = {name: device for device in locked for name in _names(device.address_digest, device.installation)}
+    fresh, known, others = [], [], []
     taken: set[str] = set()
-    for address, installation in known.values_list("address_digest", "installation"):
-        taken |= {address, f"installation {installation}" if installation else address}
-    fresh = []
-    for line, one in chunk:
-        names = {digest(one.address), *([f"installation {one.installation}"] if one.installation else [])}
-        if not names & taken:
-            fresh.append((line, one))
+    for one in rows:
+        names = _names(digest(one.address), one.installation)
+        found = {owners[name].pk: owners[name] for name in names if name in owners}
+        for device in found.values():
+            names |= _names(device.address_digest, device.installation)
+        if names & taken or len(found) > 1:
+            others.append(one)
+        elif found:
+            known.append((next(iter(found.values())), one))
+        else:
+            fresh.append(one)
         taken |= names
-    return fresh
+    return fresh, known, others
 
 
-def _tags(app: App, names: Iterable[str]) -> dict[str, int]:
-    wanted = sorted(set(names))
-    Tag.objects.bulk_create([Tag(app=app, name=name) for name in wanted], ignore_conflicts=True)
-    return dict(Tag.objects.filter(app=app, name__in=wanted).values_list("name", "pk"))
+def _names(address_digest: str, installation: str) -> set[str]:
+    """Return what a device is known by."""
+    return {address_digest, f"installation {installation}"} if installation else {address_digest}
+
+
+def _tag(app: App, devices: list[tuple[Device, Registration]]) -> None:
+    """Give each of these devices the tags of its row, if the row has any."""
+    told = {device.pk: one.tags for device, one in devices if "tags" in one.given}
+    through = Device.tags.through
+    names = sorted({name for tags in told.values() for name in tags})
+    Tag.objects.bulk_create([Tag(app=app, name=name) for name in names], ignore_conflicts=True)
+    ids = dict(Tag.objects.filter(app=app, name__in=names).values_list("name", "pk"))
+    wanted = {(device, ids[name]) for device, tags in told.items() for name in tags}
+    have = {(row.device_id, row.tag_id): row.pk for row in through.objects.filter(device__in=told)}
+    through.objects.filter(pk__in=[pk for pair, pk in have.items() if pair not in wanted]).delete()
+    through.objects.bulk_create(through(device_id=device, tag_id=tag) for device, tag in sorted(wanted - set(have)))

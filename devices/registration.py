@@ -226,19 +226,20 @@ def normal_language(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """What became of a registration, with the device's new secret."""
+    """What became of a registration, with the device's new secret ("" when it keeps the one it has)."""
 
     device: Device
     created: bool
     secret: str
 
 
-def register(app: App, registration: Registration) -> Registered:
+def register(app: App, registration: Registration, *, by_hand: bool = False) -> Registered:
     """Make the device, or bring the one with this installation or this address up to date.
 
-    A retired device comes back to life. Of many identical registrations at once exactly one makes the row.
+    A retired device comes back to life. Of many identical registrations at once exactly one makes the row. When it is
+    not the device itself that speaks (``by_hand``), a known one keeps its secret: it could not learn the new one.
     """
-    return _patiently(lambda: _register(app, registration))
+    return _patiently(lambda: _register(app, registration, by_hand))
 
 
 def change(device: Device, registration: Registration) -> Device:
@@ -261,10 +262,12 @@ def _patiently(step: Callable[[], T]) -> T:
         return step()
 
 
-def _register(app: App, registration: Registration) -> Registered:
-    secret = new_key("ds")
-    columns = {**registration.columns(), "seen_at": clock.now(), "secret_digest": digest(secret)}
+def _register(app: App, registration: Registration, by_hand: bool) -> Registered:
     known = _known(app, registration)
+    secret = "" if by_hand and known else new_key("ds")
+    columns = {**registration.columns(), "seen_at": clock.now()}
+    if secret:
+        columns["secret_digest"] = digest(secret)
     device = Device.objects.create(app=app, **columns) if known is None else _update(known, columns)
     if known is None or "tags" in registration.given:
         set_tags(device, registration.tags)
@@ -285,13 +288,18 @@ def _change(device: Device, registration: Registration) -> Device:
 
 
 def _update(known: Device, columns: dict[str, Any]) -> Device:
-    if "address" in columns:
-        columns |= ALIVE
-        if known.address_digest != columns["address_digest"]:  # hold and connection belonged to the former address
-            columns |= {"hold_until": None, "connection": "", "connection_at": None}
-    Device.objects.filter(pk=known.pk).update(**columns)
+    Device.objects.filter(pk=known.pk).update(**changes(known, columns))
     known.refresh_from_db()
     return known
+
+
+def changes(known: Device, columns: dict[str, Any]) -> dict[str, Any]:
+    """Return ``columns`` with what follows for a device that is known: an address brings it back to life."""
+    if "address" not in columns:
+        return columns
+    if known.address_digest == columns["address_digest"]:
+        return columns | ALIVE
+    return columns | ALIVE | {"hold_until": None, "connection": "", "connection_at": None}  # the former address's
 
 
 def _known(app: App, registration: Registration) -> Device | None:

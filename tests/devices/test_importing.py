@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from devices import importing
 from devices.importing import FileRefused, Report
@@ -20,8 +21,8 @@ HEADER = "service,address,installation,language,tags,attribute.town\n"
 
 
 @pytest.fixture(autouse=True)
-def _emulator(settings: Any) -> None:
-    settings.EMULATOR = HOST
+def _emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.conf.settings.EMULATOR", HOST)
 
 
 def line(number: int, tags: str = "ski;coast") -> str:
@@ -47,6 +48,36 @@ def test_a_known_device_is_brought_up_to_date_and_a_row_twice_makes_one_device(a
     assert (report.created, report.updated) == (1, 2)
     assert Device.objects.count() == 2
     assert list(Device.objects.get(installation="phone-2").tags.values_list("name", flat=True)) == ["last"]
+
+
+def test_a_known_device_keeps_its_secret_and_comes_back_to_life(app: App) -> None:
+    load(app, HEADER + line(1))
+    Device.objects.update(secret_digest="its own", status="retired", retired_reason="expired", language="fr")
+    assert load(app, "service,address,installation\n" + f"mpns,{uri('ok.b')},phone-1\n").updated == 1
+    device = Device.objects.get()
+    assert (device.secret_digest, device.status, device.retired_reason) == ("its own", "active", "")
+    assert (device.address, device.language, device.tags.count()) == (uri("ok.b"), "fr", 2)
+
+
+row = st.tuples(st.sampled_from("abcd"), st.sampled_from(["", "x", "y", "z"]), st.sampled_from(["", "s", "s;t"]))
+
+
+@given(before=st.lists(row, max_size=4), after=st.lists(row, min_size=1, max_size=8))
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_file_ends_as_if_its_rows_had_been_registered_one_by_one(
+    app: App, before: list[tuple[str, str, str]], after: list[tuple[str, str, str]]
+) -> None:
+    ends = []
+    for at_once in (True, False):
+        Device.objects.all().delete()
+        for rows in (before, after):
+            chunks = [rows] if at_once else [[one] for one in rows]
+            for chunk in chunks:
+                lines = [f"mpns,{uri(f'ok.{address}')},{name},{tags}\n" for address, name, tags in chunk]
+                load(app, "service,address,installation,tags\n" + "".join(lines))
+        found = Device.objects.prefetch_related("tags").order_by("address")
+        ends.append([(one.address, one.installation, [tag.name for tag in one.tags.all()]) for one in found])
+    assert ends[0] == ends[1]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
