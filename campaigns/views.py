@@ -1,129 +1,29 @@
-"""The pages of a campaign: compose, confirm, watch, look up, act. A GET never changes anything."""
+"""The pages of a campaign once it is written: watch, look up, act. A GET never changes anything."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
+from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from campaigns import control, history, preflight, stats
+from campaigns import control, history, stats
 from campaigns.composing import Composition, sample_wires
 from campaigns.control import NotReady
-from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, MoveRefused, Notification
+from campaigns.pages import PAGE, found, need, page, person
 from campaigns.rendering import message_of
-from devices.models import App
+from campaigns.views_compose import compose
 from devices.push.message import Message, MessageInvalid
 
 Status = Campaign.Status
-LIST = "admin:campaigns_campaign_changelist"
-PAGE = "admin:campaigns_campaign_change"
-CONFIRM = "admin:campaigns_campaign_confirm"
-
-
-def need(request: HttpRequest, action: str) -> None:
-    """Raise PermissionDenied unless the person may ``action`` ("view", "add", "change", "send") campaigns."""
-    if not request.user.has_perm(f"campaigns.{action}_campaign"):
-        raise PermissionDenied
-
-
-def person(request: HttpRequest) -> User | None:
-    """Return who asks, as the record keeps it."""
-    return request.user if isinstance(request.user, User) else None
-
-
-def found(pk: int | str) -> Campaign:
-    """Return a campaign, or raise Http404."""
-    if not str(pk).isdecimal() or int(pk) >= 2**63:
-        raise Http404
-    rows = Campaign.objects.select_related("app", "segment", "created_by", "started_by")
-    return get_object_or_404(rows, pk=int(pk))
-
-
-def page(request: HttpRequest, template: str, title: str, status: int = 200, **context: Any) -> HttpResponse:
-    """Render a page of the dashboard."""
-    return render(request, template, {**admin.site.each_context(request), "title": title, **context}, status=status)
-
-
-def compose(request: HttpRequest, draft: Campaign | None) -> HttpResponse:
-    """Write a campaign: new, or a draft. Whatever is wrong stands beside its field, and nothing typed is lost."""
-    need(request, "change" if draft else "add")
-    posted = request.POST if request.method == "POST" else None
-    form = CampaignForm(posted, instance=draft)
-    composition = Composition.posted(posted) if posted is not None else stored(draft)
-    wish = posted.get("wish", "") if posted is not None else ""
-    complain = wish in {"save", "next"}
-    if complain and form.is_valid() and composition.message and not composition.errors:
-        campaign = keep(form, composition.message, request)
-        if campaign is None:
-            messages.error(
-                request, _("This campaign was sent meanwhile, so what you wrote is not saved. It still stands below.")
-            )
-        elif wish == "next":
-            return redirect(CONFIRM, campaign.pk)
-        else:
-            messages.success(request, _("The draft is saved."))
-            return redirect(PAGE, campaign.pk)
-    if posted is not None and not complain:
-        form = CampaignForm(initial=typed(posted), instance=draft)
-    return page(
-        request,
-        "campaigns/compose.html",
-        _("New campaign") if draft is None else draft.name,
-        form=form,
-        draft=draft,
-        composition=composition,
-        parts=composition.parts(complain=complain),
-        failed=complain,
-        wires=sample_wires(composition.message, composition.service) if composition.message else [],
-        apps=App.objects.exists(),
-    )
-
-
-def typed(posted: Any) -> dict[str, Any]:
-    """Return what was typed into the form, for showing it again without judging it."""
-    return {name: posted.get(name) for name in CampaignForm.base_fields if name in posted}
-
-
-def stored(draft: Campaign | None) -> Composition:
-    """Return what a draft says so far."""
-    notification = draft.notifications.filter(language="").first() if draft else None
-    return Composition.stored(notification.message, notification.fields) if notification else Composition("toast", {})
-
-
-def keep(form: CampaignForm, message: Message, request: HttpRequest) -> Campaign | None:
-    """Save a draft with its message; None when it is no draft any more."""
-    with transaction.atomic():
-        if form.instance.pk:
-            drafts = Campaign.objects.select_for_update().filter(pk=form.instance.pk, status=Status.DRAFT)
-            if not drafts.exists():
-                return None
-        else:
-            form.instance.created_by = person(request)
-        campaign = form.save()
-        Notification.objects.update_or_create(
-            campaign=campaign, language="", defaults={"message": message.slug, "fields": message.to_fields()}
-        )
-    return campaign
-
-
-@require_POST
-def compose_live(request: HttpRequest) -> HttpResponse:
-    """Return problems, size and preview of what is being typed, as a fragment."""
-    need(request, "view")
-    composition = Composition.posted(request.POST)
-    wires = sample_wires(composition.message, composition.service) if composition.message else []
-    return render(request, "campaigns/compose_live.html", {"composition": composition, "wires": wires})
 
 
 @require_safe
@@ -177,31 +77,6 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the part of a campaign's page that changes."""
     need(request, "view")
     return render(request, "campaigns/campaign_live.html", watched(found(pk)))
-
-
-def confirm(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show what would happen; a POST starts or schedules it. Of two at once one starts it, the other is led to it."""
-    need(request, "send")
-    row = found(pk)
-    if row.status != Status.DRAFT:
-        messages.info(request, _("This campaign is %(status)s already.") % {"status": row.get_status_display().lower()})
-        return redirect(PAGE, row.pk)
-    if request.method != "POST":
-        title = _("Send “%(name)s”?") % {"name": row.name}
-        return page(request, "campaigns/confirm.html", title, campaign=row, flight=preflight.look(row))
-    try:
-        if row.send_at:
-            control.schedule(row, person(request), row.send_at)
-            messages.success(request, _("Scheduled. It goes out by itself."))
-        else:
-            control.start(row, person(request))
-            messages.success(request, _("On its way."))
-    except MoveRefused as refusal:
-        messages.info(request, str(refusal))
-    except NotReady as refusal:
-        messages.error(request, str(refusal))
-        return redirect(CONFIRM, row.pk)
-    return redirect(PAGE, row.pk)
 
 
 def again(which: str) -> Callable[[Campaign, Any], str]:
