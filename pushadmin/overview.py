@@ -1,13 +1,15 @@
-"""What the first page says, in a handful of queries whose number does not grow with what is there."""
+"""What the first page says, part by part. The number of queries is bounded, however much there is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, F, Max, Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from campaigns import stats
@@ -62,44 +64,41 @@ class Notice:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """Everything on the page; what a person may not see is left out."""
-
-    moving: list[Card] = field(default_factory=list)
-    recent: list[Card] = field(default_factory=list)
-    reach: list[Reach] = field(default_factory=list)
-    warnings: list[Notice] = field(default_factory=list)
-    apps: int = 0
-    worker_seen: datetime | None = None
-
-
-def overview_of(user: Any) -> Overview:
-    """Return what ``user`` may see of it."""
-    sees_campaigns = user.has_perm("campaigns.view_campaign")
-    sees_devices = user.has_perm("devices.view_device")
-    seen = Worker.objects.order_by("-seen_at").values_list("seen_at", flat=True).first()
-    moving, recent = _cards() if sees_campaigns else ([], [])
-    return Overview(
-        moving=moving,
-        recent=recent,
-        reach=_reach() if sees_devices else [],
-        warnings=_warnings(moving + recent, seen) if user.is_staff else [],
-        apps=App.objects.count(),
-        worker_seen=seen,
-    )
-
-
-def _cards() -> tuple[list[Card], list[Card]]:
+def campaigns(user: Any) -> dict[str, Any]:
+    """Return the campaigns on their way (``moving``) and the last others (``recent``), at most SHOWN of each."""
+    if not user.has_perm("campaigns.view_campaign"):
+        return {}
     going = Q(status__in=[Status.PREPARING, Status.SENDING, Status.PAUSED, Status.SCHEDULED])
-    campaigns = Campaign.objects.select_related("app", "segment")
-    moving = [*campaigns.filter(going).order_by("-started_at", "-pk")[:SHOWN]]
-    recent = [*campaigns.exclude(going).order_by("-started_at", "-pk")[:SHOWN]]
+    known = Campaign.objects.select_related("app")
+    moving = [*known.filter(going).order_by(F("started_at").desc(nulls_last=True), "send_at", "-pk")[:SHOWN]]
+    recent = [*known.exclude(going).order_by(Coalesce("started_at", "created_at").desc(), "-pk")[:SHOWN]]
     numbers = stats.progress_of(moving + recent)
-    return (
-        [Card(campaign, numbers[campaign.pk], stats.standstill(campaign)) for campaign in moving],
-        [Card(campaign, numbers[campaign.pk]) for campaign in recent],
-    )
+    return {
+        "moving": [Card(campaign, numbers[campaign.pk], stats.standstill(campaign)) for campaign in moving],
+        "recent": [Card(campaign, numbers[campaign.pk]) for campaign in recent],
+    }
+
+
+def reach(user: Any) -> dict[str, Any]:
+    """Return who can be reached by which service, largest first, and when a worker last gave a sign of life."""
+    seen = Worker.objects.aggregate(last=Max("seen_at"))["last"]
+    return {"reach": _reach() if user.has_perm("devices.view_device") else [], "worker_seen": seen}
+
+
+def warnings(user: Any) -> dict[str, Any]:
+    """Return what needs somebody, and whether there is an App at all. Links only where ``user`` may follow them."""
+    found = [*_worker_warnings(), *_breaker_warnings()]
+    if user.has_perm("campaigns.view_campaign"):
+        found += _paused_warnings()
+    found += _credential_warnings(linked=user.has_perm("devices.view_app"))
+    if settings.EMULATOR:
+        sentence = f"Addresses at the emulator ({settings.EMULATOR}) are let through. No real phone hears of them."
+        found.append(Notice("info", sentence))
+    return {"warnings": found, "apps": App.objects.exists()}
+
+
+# Each part of the page asks anew at its own pace: counting a million devices takes longer than asking who is paused.
+PARTS: dict[str, Callable[[Any], dict[str, Any]]] = {"warnings": warnings, "campaigns": campaigns, "reach": reach}
 
 
 def _reach() -> list[Reach]:
@@ -125,29 +124,29 @@ def _reach() -> list[Reach]:
     return found
 
 
-def _warnings(cards: list[Card], worker_seen: datetime | None) -> list[Notice]:
-    found = [*_worker_warnings(worker_seen)]
-    for card in cards:
-        if card.campaign.status == Status.PAUSED:
-            url = reverse("admin:campaigns_campaign_change", args=[card.campaign.pk])
-            found.append(Notice("warn", f"“{card.campaign}” is paused. {card.campaign.paused_because}", url))
+def _paused_warnings() -> Iterator[Notice]:
+    for campaign in Campaign.objects.filter(status=Status.PAUSED)[:SHOWN]:
+        url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+        yield Notice("warn", f"“{campaign}” is paused. {campaign.paused_because}", url)
+
+
+def _breaker_warnings() -> Iterator[Notice]:
     for row in Breaker.objects.all():
-        label = find(row.service).label
-        found.append(Notice("bad", f"{label} does not answer since {row.since:%H:%M} UTC. {row.reason}"))
+        yield Notice("bad", f"{find(row.service).label} does not answer since {row.since:%H:%M} UTC. {row.reason}")
+
+
+def _credential_warnings(linked: bool) -> Iterator[Notice]:
     now = clock.now()
     for credential in Credential.objects.filter(expires_at__lt=now + SOON).select_related("app"):
         over = credential.expires_at is not None and credential.expires_at <= now
         expires = "has expired" if over else "expires"
         sentence = f"The certificate of {credential} {expires} on {credential.expires_at:%d %b %Y}."
-        url = reverse("admin:devices_app_change", args=[credential.app_id])
-        found.append(Notice("bad" if over else "warn", sentence, url))
-    if settings.EMULATOR:
-        sentence = f"Addresses at the emulator ({settings.EMULATOR}) are let through. No real phone hears of them."
-        found.append(Notice("info", sentence))
-    return found
+        url = reverse("admin:devices_app_change", args=[credential.app_id]) if linked else ""
+        yield Notice("bad" if over else "warn", sentence, url)
 
 
-def _worker_warnings(seen: datetime | None) -> list[Notice]:
+def _worker_warnings() -> list[Notice]:
+    seen = Worker.objects.aggregate(last=Max("seen_at"))["last"]
     if seen is None:
         return [Notice("bad", "No worker has run yet, so nothing can be sent. Start one with “manage.py runworker”.")]
     silent = clock.now() - seen

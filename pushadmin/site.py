@@ -68,7 +68,7 @@ class PushAdminSite(admin.AdminSite):
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Put our pages before the stock ones, whose last pattern takes everything."""
         return [
-            path("overview/live/", self.admin_view(views.overview_live), name="overview_live"),
+            path("overview/<str:part>/", self.admin_view(views.overview_live), name="overview_live"),
             path("sign-in/<str:uid>/<str:token>/", views.sign_in, name="sign_in"),
             path("set-password/", self.admin_view(views.set_password), name="set_password"),
             *super().get_urls(),

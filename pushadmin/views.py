@@ -7,29 +7,29 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.forms import SetPasswordForm
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from pushadmin import links
-from pushadmin.overview import overview_of
+from pushadmin.overview import PARTS
 
 
 def overview(request: HttpRequest) -> TemplateResponse:
     """Show what is being sent, what was sent, who can be reached, and what needs somebody."""
-    return TemplateResponse(request, "pushadmin/overview.html", _overview_context(request))
+    context = {**admin.site.each_context(request), "title": _("Overview")}
+    for part in PARTS.values():
+        context |= part(request.user)
+    return TemplateResponse(request, "pushadmin/overview.html", context)
 
 
-def overview_live(request: HttpRequest) -> HttpResponse:
-    """Return the part of the overview that changes, for live.js."""
-    return render(request, "pushadmin/overview_live.html", _overview_context(request))
-
-
-def _overview_context(request: HttpRequest) -> dict[str, Any]:
-    site = admin.site
-    return {**site.each_context(request), "title": _("Overview"), "overview": overview_of(request.user)}
+def overview_live(request: HttpRequest, part: str) -> HttpResponse:
+    """Return one part of the overview as it is now, for live.js."""
+    if part not in PARTS:
+        raise Http404
+    return render(request, f"pushadmin/overview_{part}.html", PARTS[part](request.user))
 
 
 @never_cache

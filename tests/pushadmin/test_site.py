@@ -20,6 +20,7 @@ from devices.clock import now
 from devices.models import App, Credential, Device
 from devices.secrets import digest
 from pushadmin import checks, health
+from pushadmin.overview import SHOWN
 
 LINK = "http://testserver"
 
@@ -155,9 +156,53 @@ def test_the_overview_counts_who_can_be_reached(admin_client: Client) -> None:
         Device.objects.create(
             app=app, service="mpns", address=str(number), address_digest=digest(str(number)), seen_at=now(), **state
         )
-    (reach,) = admin_client.get("/").context["overview"].reach
+    (reach,) = admin_client.get("/").context["reach"]
     assert (reach.active, reach.on_hold, reach.retired) == (2, 1, 1)
     assert reach.reasons == [("Expired.", 1)]
+
+
+def test_the_overview_asks_no_more_for_more(admin_client: Client, django_assert_max_num_queries: Any) -> None:
+    app = App.objects.create(name="Weather", slug="weather")
+    tasks.note_worker("sender")
+    for number in range(3 * SHOWN):
+        Campaign.objects.create(app=app, name=f"Storm {number}", status="sending", started_at=now())
+        Campaign.objects.create(app=app, name=f"Rain {number}", status="finished", started_at=now())
+        Device.objects.create(
+            app=app, service="mpns", address=str(number), address_digest=digest(str(number)), seen_at=now()
+        )
+    for part, most in {"warnings": 12, "campaigns": 6 + 4 * SHOWN, "reach": 6}.items():
+        with django_assert_max_num_queries(most):
+            answer = admin_client.get(f"/overview/{part}/")
+        assert answer.status_code == 200
+        assert "<html" not in answer.content.decode()
+    shown = admin_client.get("/").context
+    assert (len(shown["moving"]), len(shown["recent"])) == (SHOWN, SHOWN)
+    assert admin_client.get("/overview/secrets/").status_code == 404
+
+
+def test_what_is_being_sent_stands_before_what_is_to_be_sent(admin_client: Client) -> None:
+    app = App.objects.create(name="Weather", slug="weather")
+    Campaign.objects.create(app=app, name="sending", status="sending", started_at=now())
+    Campaign.objects.create(app=app, name="later", status="scheduled", send_at=now() + timedelta(days=2))
+    Campaign.objects.create(app=app, name="sooner", status="scheduled", send_at=now() + timedelta(days=1))
+    Campaign.objects.create(app=app, name="ended", status="finished", started_at=now() - timedelta(days=1))
+    Campaign.objects.create(app=app, name="being written")
+    shown = admin_client.get("/").context
+    assert [card.campaign.name for card in shown["moving"]] == ["sending", "sooner", "later"]
+    assert [card.campaign.name for card in shown["recent"]] == ["being written", "ended"]
+
+
+def test_the_overview_tells_each_person_only_what_they_may_see(client: Client) -> None:
+    app = App.objects.create(name="Weather", slug="weather")
+    Campaign.objects.create(app=app, name="Secret launch", status="paused", paused_because="Refused.")
+    Credential.objects.create(app=app, service="mpns", expires_at=now() - timedelta(days=1))
+    client.force_login(User.objects.create_user("viewer", is_staff=True))
+    for path in ("/", "/overview/warnings/", "/overview/campaigns/", "/overview/reach/"):
+        shown = client.get(path).content.decode()
+        assert "Secret launch" not in shown
+        assert f"/devices/app/{app.pk}/" not in shown
+        assert "Who can be reached" not in shown
+    assert Client().get("/overview/campaigns/").status_code == 302
 
 
 def test_health_answers_without_a_database_and_readiness_only_with_everything(
