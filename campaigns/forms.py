@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -63,7 +64,8 @@ class CampaignForm(forms.ModelForm):
             "per_minute": _("Pushes a minute at most; empty: as fast as the service takes them."),
         }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, typed: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """``typed`` is a posted form that is shown again without being judged."""
         super().__init__(*args, **{"label_suffix": "", **kwargs})
         segment: Any = self.fields["segment"]
         segment.empty_label = _("All devices of the App")
@@ -75,6 +77,8 @@ class CampaignForm(forms.ModelForm):
         elif app := App.objects.order_by("pk").last():
             self.initial.setdefault("app", app.pk)
             self.initial.setdefault("time_zone", app.time_zone)
+        if typed is not None:
+            self.initial = {name: typed.get(name) for name in self.fields}
 
     def _show_stored(self) -> None:
         if self.instance.expires_after:
@@ -123,5 +127,6 @@ class CampaignForm(forms.ModelForm):
         campaign.send_at = self.cleaned_data["send_at"]
         campaign.expires_after = timedelta(hours=self.cleaned_data["hours"])
         if commit:
-            campaign.save()
+            written = [*self.Meta.fields, "send_at", "expires_after"] if campaign.pk else None
+            campaign.save(update_fields=written)
         return campaign

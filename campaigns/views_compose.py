@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from campaigns import control, preflight
+from campaigns import control, preflight, seal
 from campaigns.composing import Composition, sample_wires
 from campaigns.control import NotReady
 from campaigns.forms import CampaignForm
@@ -32,18 +30,17 @@ def compose(request: HttpRequest, draft: Campaign | None) -> HttpResponse:
     wish = posted.get("wish", "") if posted is not None else ""
     complain = wish in {"save", "next"}
     if complain and form.is_valid() and composition.message and not composition.errors:
-        campaign = keep(form, composition.message, request)
-        if campaign is None:
-            messages.error(
-                request, _("This campaign was sent meanwhile, so what you wrote is not saved. It still stands below.")
-            )
-        elif wish == "next":
-            return redirect(CONFIRM, campaign.pk)
+        try:
+            campaign = keep(form, composition.message, request)
+        except Meanwhile as changed:
+            messages.error(request, str(changed))
         else:
+            if wish == "next":
+                return redirect(CONFIRM, campaign.pk)
             messages.success(request, _("The draft is saved."))
             return redirect(PAGE, campaign.pk)
     if posted is not None and not complain:
-        form = CampaignForm(initial=typed(posted), instance=draft)
+        form = CampaignForm(typed=posted, instance=draft)
     return page(
         request,
         "campaigns/compose.html",
@@ -55,12 +52,8 @@ def compose(request: HttpRequest, draft: Campaign | None) -> HttpResponse:
         failed=complain,
         wires=sample_wires(composition.message, composition.service) if composition.message else [],
         apps=App.objects.exists(),
+        seen=seal.of_stored(draft.pk) if draft else "",
     )
-
-
-def typed(posted: Any) -> dict[str, Any]:
-    """Return what was typed into the form, for showing it again without judging it."""
-    return {name: posted.get(name) for name in CampaignForm.base_fields if name in posted}
 
 
 def stored(draft: Campaign | None) -> Composition:
@@ -69,13 +62,28 @@ def stored(draft: Campaign | None) -> Composition:
     return Composition.stored(notification.message, notification.fields) if notification else Composition("toast", {})
 
 
-def keep(form: CampaignForm, message: Message, request: HttpRequest) -> Campaign | None:
-    """Save a draft with its message; None when it is no draft any more."""
+class Meanwhile(Exception):
+    """Somebody did something with this draft that its writer has not seen. ``str(error)`` is a sentence for them."""
+
+
+def keep(form: CampaignForm, message: Message, request: HttpRequest) -> Campaign:
+    """Save a draft with its message; raise Meanwhile when it is not what its writer saw."""
     with transaction.atomic():
         if form.instance.pk:
-            drafts = Campaign.objects.select_for_update().filter(pk=form.instance.pk, status=Status.DRAFT)
-            if not drafts.exists():
-                return None
+            now = Campaign.objects.select_for_update().filter(pk=form.instance.pk).first()
+            if now is None:
+                raise Meanwhile(_("This draft was deleted meanwhile. What you wrote still stands below: copy it."))
+            if now.status != Status.DRAFT:
+                raise Meanwhile(
+                    _("This campaign was sent meanwhile, so what you wrote is not saved. It still stands below.")
+                )
+            if seal.of_draft(now) != request.POST.get("seen"):
+                raise Meanwhile(
+                    _(
+                        "Somebody else changed this draft meanwhile. What you wrote stands below and is not saved yet:"
+                        " save it again to replace theirs."
+                    )
+                )
         else:
             form.instance.created_by = person(request)
         campaign = form.save()
@@ -98,22 +106,42 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
     """Show what would happen; a POST starts or schedules it. Of two at once one starts it, the other is led to it."""
     need(request, "send")
     row = found(pk)
-    if row.status != Status.DRAFT:
-        messages.info(request, _("This campaign is %(status)s already.") % {"status": row.get_status_display().lower()})
-        return redirect(PAGE, row.pk)
     if request.method != "POST":
+        if row.status != Status.DRAFT:
+            messages.info(request, already(row))
+            return redirect(PAGE, row.pk)
         title = _("Send “%(name)s”?") % {"name": row.name}
-        return page(request, "campaigns/confirm.html", title, campaign=row, flight=preflight.look(row))
+        flight = preflight.look(row)
+        return page(request, "campaigns/confirm.html", title, campaign=row, flight=flight, seen=seal.of_send(row))
     try:
-        if row.send_at:
-            control.schedule(row, person(request), row.send_at)
-            messages.success(request, _("Scheduled. It goes out by itself."))
-        else:
-            control.start(row, person(request))
-            messages.success(request, _("On its way."))
+        messages.success(request, release(row.pk, request))
     except MoveRefused as refusal:
         messages.info(request, str(refusal))
     except NotReady as refusal:
         messages.error(request, str(refusal))
         return redirect(CONFIRM, row.pk)
     return redirect(PAGE, row.pk)
+
+
+def already(campaign: Campaign) -> str:
+    """Return the sentence for somebody who comes too late to send it."""
+    return _("This campaign is %(status)s already.") % {"status": campaign.get_status_display().lower()}
+
+
+def release(pk: int, request: HttpRequest) -> str:
+    """Start or schedule the draft that was confirmed, and return the sentence that says so; raise why not.
+
+    Between the look at it and the start nobody can change it: both are one transaction under its lock, as is saving.
+    """
+    with transaction.atomic():
+        rows = Campaign.objects.select_related("app", "segment").select_for_update(of=("self",))
+        row = get_object_or_404(rows, pk=pk)
+        if row.status != Status.DRAFT:
+            raise MoveRefused(already(row))
+        if request.POST.get("seen") != seal.of_send(row):
+            raise NotReady(_("This campaign was changed since you looked at it. Please look again."))
+        if row.send_at:
+            control.schedule(row, person(request), row.send_at)
+            return _("Scheduled. It goes out by itself.")
+        control.start(row, person(request))
+        return _("On its way.")

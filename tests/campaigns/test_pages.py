@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import control
+from campaigns import control, seal
 from campaigns.models import Campaign, Delivery, Notification
 from campaigns.wallclock import NoSuchTime, moment
 from devices.models import App, Device, Segment
@@ -37,6 +37,12 @@ def marketer(db: None) -> User:
 def browser(client: Client, marketer: User) -> Client:
     client.force_login(marketer)
     return client
+
+
+def confirm(client: Client, draft: Campaign, *, follow: bool = False) -> Any:
+    """Look at the confirm page, then press its button."""
+    seen = client.get(page(draft, "confirm/")).context["seen"]
+    return client.post(page(draft, "confirm/"), {"seen": seen}, follow=follow)
 
 
 def filled(house: House, **more: str) -> dict[str, str]:
@@ -120,6 +126,56 @@ def test_changing_the_kind_without_javascript_keeps_what_was_typed(house: House,
     assert '<fieldset class="part" data-kind="toast" hidden>' in shown
 
 
+def test_changing_the_kind_of_a_draft_keeps_what_was_typed_and_not_what_was_stored(
+    house: House, browser: Client
+) -> None:
+    browser.post(ADD, filled(house, hours="48", never_twice="on", per_minute="600"))
+    draft = Campaign.objects.get()
+    typed = {"hours": "12", "when": "later", "wall": "2031-07-01T14:30", "per_minute": "", "name": "Half"}
+    answer = browser.post(page(draft), filled(house, message="raw", wish="kind", **typed))
+    shown = answer.content.decode()
+    for value in ('value="12"', 'value="2031-07-01T14:30"', 'value="Half"'):
+        assert value in shown
+    assert 'value="600"' not in shown
+    assert not answer.context["form"]["never_twice"].value()
+    draft.refresh_from_db()
+    assert (draft.name, draft.never_twice) == ("Storm", True)
+
+
+def test_of_two_who_write_at_one_draft_nobody_replaces_what_they_have_not_seen(house: House, browser: Client) -> None:
+    draft = house.campaign()
+    seen = browser.get(page(draft)).context["seen"]
+    browser.post(page(draft), filled(house, toast__title="hers", seen=seen))
+    answer = browser.post(page(draft), filled(house, toast__title="his", seen=seen))
+    assert "Somebody else changed this draft meanwhile" in answer.content.decode()
+    assert 'value="his"' in answer.content.decode()
+    assert Notification.objects.get().fields["title"] == "hers"
+    browser.post(page(draft), filled(house, toast__title="his", seen=answer.context["seen"]))
+    assert Notification.objects.get().fields["title"] == "his"
+
+
+@pytest.mark.parametrize("changed", ["content", "segment", "rule", "time"])
+def test_only_what_was_looked_at_is_sent(house: House, browser: Client, changed: str) -> None:
+    house.phones("ok", "ok", language="de")
+    rule = {"match": "all", "conditions": [{"field": "language", "op": "is", "value": "de"}]}
+    segment = Segment.objects.create(app=house.app, name="German", rule=rule)
+    draft = house.campaign(segment=segment)
+    seen = browser.get(page(draft, "confirm/")).context["seen"]
+    if changed == "content":
+        Notification.objects.update(fields={"title": "Something else"})
+    elif changed == "segment":
+        Campaign.objects.update(segment=None)
+    elif changed == "rule":
+        Segment.objects.update(rule={})
+    else:
+        Campaign.objects.update(send_at=datetime(2031, 1, 1, tzinfo=UTC))
+    answer = browser.post(page(draft, "confirm/"), {"seen": seen}, follow=True)
+    assert "changed since you looked" in answer.content.decode()
+    assert Campaign.objects.get().status == Status.DRAFT
+    assert confirm(browser, draft).headers["Location"] == page(draft)
+    assert Campaign.objects.get().status != Status.DRAFT
+
+
 def test_a_segment_of_another_app_is_refused(house: House, browser: Client) -> None:
     other = Segment.objects.create(app=App.objects.create(name="Other", slug="other"), name="All", rule={})
     answer = browser.post(ADD, filled(house, segment=str(other.pk)))
@@ -143,7 +199,7 @@ def test_the_confirm_page_tells_exactly_and_a_get_changes_nothing(house: House, 
     assert "Send to 4 devices" in shown
     assert "3 devices" in shown
     assert Campaign.objects.get().status == Status.DRAFT
-    assert browser.post(page(draft, "confirm/")).headers["Location"] == page(draft)
+    assert confirm(browser, draft).headers["Location"] == page(draft)
     house.run()
     assert len(house.ledger()) == 4
     assert Campaign.objects.get().started_by == User.objects.get()
@@ -152,7 +208,7 @@ def test_the_confirm_page_tells_exactly_and_a_get_changes_nothing(house: House, 
 def test_nobody_to_send_to_is_said_and_nothing_is_sent(house: House, browser: Client) -> None:
     draft = house.campaign()
     assert "has no device that can be reached" in browser.get(page(draft, "confirm/")).content.decode()
-    answer = browser.post(page(draft, "confirm/"), follow=True)
+    answer = confirm(browser, draft, follow=True)
     assert "has no device that can be reached" in answer.content.decode()
     assert Campaign.objects.get().status == Status.DRAFT
 
@@ -163,13 +219,14 @@ def test_many_presses_of_send_make_one_run_and_polite_answers(
 ) -> None:
     house.phones(*["ok"] * 5)
     draft = house.campaign()
+    seen = seal.of_send(draft)
     said: list[str] = []
 
     def press() -> None:
         try:
             client = Client()
             client.force_login(marketer)
-            said.append(client.post(page(draft, "confirm/"), follow=True).content.decode())
+            said.append(client.post(page(draft, "confirm/"), {"seen": seen}, follow=True).content.decode())
         finally:
             connection.close()
 
@@ -189,7 +246,7 @@ def test_a_time_is_kept_as_its_moment(house: House, browser: Client) -> None:
     browser.post(ADD, filled(house, when="later", wall="2031-07-01T14:30", wish="next"))
     draft = Campaign.objects.get()
     assert draft.send_at == datetime(2031, 7, 1, 12, 30, tzinfo=UTC)
-    browser.post(page(draft, "confirm/"))
+    confirm(browser, draft)
     draft.refresh_from_db()
     assert draft.status == Status.SCHEDULED
     assert "2031-07-01" in browser.get(page(draft)).content.decode()
