@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -70,6 +71,14 @@ def test_what_a_device_says_of_itself_is_text_on_every_page(app: App, admin_clie
         assert evil not in text(admin_client.get(path))
 
 
+def test_a_device_on_hold_is_shown_as_such_until_it_is_over(app: App, admin_client: Client, clock: Any) -> None:
+    row = device(app, hold_until=now() + timedelta(hours=1))
+    pages = (DEVICES, f"{DEVICES}{row.pk}/change/")
+    assert ["On hold" in text(admin_client.get(path)) for path in pages] == [True, True]
+    clock.advance(timedelta(hours=2))
+    assert ["On hold" in text(admin_client.get(path)) for path in pages] == [False, False]
+
+
 def test_the_buttons_of_a_device_do_what_they_say(app: App, admin_client: Client) -> None:
     row = device(app)
 
@@ -124,6 +133,7 @@ def test_the_list_is_narrowed_by_what_devices_say(app: App, admin_client: Client
         assert [row.pk for row in found] == [one.pk], query
     for query in ("language=%00", "os=x", "os=99999", "tag=" + "x" * 500, "status=%00", "p=999", "o=9.9"):
         assert admin_client.get(f"{DEVICES}?{query}").status_code in {200, 302}, query
+        text(admin_client.get(f"{DEVICES}export/?{query}"))
 
 
 def test_the_list_takes_as_many_queries_for_fifty_devices_as_for_one(app: App, admin_client: Client) -> None:
