@@ -30,6 +30,9 @@ AGAIN: dict[str, Sequence[Outcome]] = {
 }
 
 
+TIME_OVER = "This time is over. Choose a later one, or send now."
+
+
 class NotReady(Exception):
     """The campaign cannot be sent as it is. ``str(error)`` is a sentence for a person."""
 
@@ -69,7 +72,7 @@ def schedule(campaign: Campaign, by: AbstractBaseUser | None, at: datetime) -> N
     """Send the campaign at ``at`` (aware); raise NotReady or MoveRefused."""
     check(campaign)
     if at <= clock.now():
-        raise NotReady("This time is over. Choose a later one, or send now.")
+        raise NotReady(TIME_OVER)
     campaign.move(Status.SCHEDULED, send_at=at, started_by=by)
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from django.db.models import Count, Max, Q
 
+from campaigns import stats
 from campaigns.composing import Wire, wire
-from campaigns.control import NotReady, check
+from campaigns.control import TIME_OVER, NotReady, check
 from campaigns.models import Campaign
+from campaigns.planning import EXPIRES_AFTER
 from campaigns.rendering import message_of, os_numbers
 from devices import clock, segments
 from devices.models import Credential
@@ -34,6 +36,9 @@ class Preflight:
 
     reach: list[Reach]
     wires: list[Wire]
+    whom: str  # in words
+    messages: list[Message]
+    gives_up: int  # hours after the start
     warnings: list[Problem] = field(default_factory=list)
     refusal: str = ""
 
@@ -45,12 +50,6 @@ class Preflight:
 
 def look(campaign: Campaign) -> Preflight:
     """Look at a campaign without changing anything; a handful of queries."""
-    try:
-        check(campaign)
-    except NotReady as not_ready:
-        refusal = str(not_ready)
-    else:
-        refusal = ""
     rule = campaign.segment.rule if campaign.segment else {}
     audience = segments.devices(campaign.app, rule)
     held = Q(hold_until__gt=clock.now())
@@ -60,16 +59,33 @@ def look(campaign: Campaign) -> Preflight:
         audience.order_by().values_list("service", "os_rank").annotate(count=Count("pk"), address=Max("address"))
     )
     wires: list[Wire] = []
+    said: list[Message] = []
     warnings: list[Problem] = []
     for notification in campaign.notifications.all():
         try:
             message = message_of(notification)
         except MessageInvalid:
             continue  # the refusal says it
+        said.append(message)
         wires += wires_of(message, classes)
         for one in reach:
             warnings += [problem for problem in one.service.problems(message) if problem.level == "warning"]
-    return Preflight(reach, wires, [*warnings, *_credential_warnings(campaign, reach)], refusal)
+    warnings += [*_credential_warnings(campaign, reach), *_worker_warnings()]
+    return Preflight(reach, wires, segments.in_words(rule), said, _hours(campaign), warnings, _refusal(campaign))
+
+
+def _hours(campaign: Campaign) -> int:
+    return int((campaign.expires_after or EXPIRES_AFTER).total_seconds() // 3600)
+
+
+def _refusal(campaign: Campaign) -> str:
+    try:
+        check(campaign)
+    except NotReady as not_ready:
+        return str(not_ready)
+    if campaign.send_at and campaign.send_at <= clock.now():
+        return TIME_OVER
+    return ""
 
 
 def wires_of(message: Message, classes: Sequence[tuple[str, int | None, int, str]]) -> list[Wire]:
@@ -85,6 +101,10 @@ def wires_of(message: Message, classes: Sequence[tuple[str, int | None, int, str
         wire(message, services.find(slug), sample[slug, variant], count)
         for (slug, variant), count in members.most_common()
     ]
+
+
+def _worker_warnings() -> list[Problem]:
+    return [] if stats.workers_alive() else [Problem("", stats.NO_WORKER, "warning")]
 
 
 def _credential_warnings(campaign: Campaign, reach: Sequence[Reach]) -> list[Problem]:

@@ -46,6 +46,7 @@ def campaign(request: HttpRequest, pk: str) -> HttpResponse:
 def watched(campaign: Campaign) -> dict[str, Any]:
     """Return what changes while a campaign is sent."""
     progress = stats.progress(campaign)
+    moving = campaign.status in {Status.SCHEDULED, Status.PREPARING, Status.SENDING, Status.PAUSED}
     return {
         "campaign": campaign,
         "progress": progress,
@@ -53,7 +54,8 @@ def watched(campaign: Campaign) -> dict[str, Any]:
         "holders": stats.holders(campaign),
         "again": control.again(campaign, progress),
         "doubled": stats.doubled(campaign),
-        "moving": campaign.status in {Status.SCHEDULED, Status.PREPARING, Status.SENDING, Status.PAUSED},
+        "moving": moving,
+        "watching": moving or progress.in_flight > 0,  # after a cancel, too, pushes come home
     }
 
 

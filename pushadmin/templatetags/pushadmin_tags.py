@@ -113,15 +113,23 @@ def parts(counts: Mapping[str, int], total: int) -> list[Part]:
 
 
 @register.inclusion_tag("components/bar.html")
-def outcome_bar(counts: Mapping[str, int], total: int, legend: bool = True) -> dict[str, object]:
+def outcome_bar(
+    counts: Mapping[str, int], total: int, legend: bool = True, rest_label: str = "Waiting"
+) -> dict[str, object]:
     """Draw ``counts`` (outcome → devices) of ``total`` devices as one bar, with the numbers as words below it."""
     ordered = {word: counts.get(word, 0) for word in LOOKS if word in counts}
     rest = total - sum(ordered.values())
     shown = parts(ordered, total)
     spoken = [f"{part.devices:,} {part.label.lower()}" for part in shown]
     if rest > 0:
-        spoken.append(f"{rest:,} waiting")
-    return {"parts": shown, "rest": max(rest, 0), "label": ", ".join(spoken) or "nothing yet", "legend": legend}
+        spoken.append(f"{rest:,} {rest_label.lower()}")
+    return {
+        "parts": shown,
+        "rest": max(rest, 0),
+        "rest_label": rest_label,
+        "label": ", ".join(spoken) or "nothing yet",
+        "legend": legend,
+    }
 
 
 @register.simple_tag

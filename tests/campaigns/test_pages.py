@@ -14,9 +14,11 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import control, seal
+from campaigns import control, seal, tasks
 from campaigns.models import Campaign, Delivery, Notification
+from campaigns.views import VERBS
 from campaigns.wallclock import NoSuchTime, moment
+from devices.clock import now
 from devices.models import App, Device, Segment
 from tests.campaigns.conftest import House
 
@@ -289,6 +291,45 @@ def test_buttons_do_what_is_allowed_and_say_why_not(
     assert campaign.status == after
     if before == after:
         assert "campaign is" in answer.content.decode()
+
+
+def test_only_the_buttons_that_are_legal_now_are_offered(house: House, browser: Client) -> None:
+    offered = {
+        Status.SCHEDULED: {"unschedule", "cancel"},
+        Status.PREPARING: {"pause", "cancel"},
+        Status.SENDING: {"pause", "cancel"},
+        Status.PAUSED: {"resume", "cancel"},
+        Status.FINISHED: set(),
+        Status.CANCELLED: set(),
+    }
+    campaign = house.campaign(send_at=datetime(2031, 1, 1, tzinfo=UTC))
+    for status, verbs in offered.items():
+        Campaign.objects.update(status=status)
+        for path in ("", "live/"):
+            shown = browser.get(page(campaign, path)).content.decode()
+            assert {verb for verb in VERBS if f"/do/{verb}/" in shown} == verbs
+        assert ("data-live=" in browser.get(page(campaign)).content.decode()) is bool(verbs)
+
+
+def test_why_nothing_moves_is_said(house: House, browser: Client) -> None:
+    house.phones("ok")
+    draft = house.campaign(send_at=now() + timedelta(hours=1))
+    assert "No worker is running" in browser.get(page(draft, "confirm/")).content.decode()
+    confirm(browser, draft)
+    assert "No worker is running" in browser.get(page(draft)).content.decode()
+    tasks.note_worker("sender", doing="sending")
+    assert "No worker is running" not in browser.get(page(draft)).content.decode()
+
+
+def test_a_time_that_passed_while_somebody_thought_is_not_taken_for_now(
+    house: House, browser: Client, clock: Any
+) -> None:
+    house.phones("ok")
+    draft = house.campaign(send_at=now() + timedelta(hours=1))
+    clock.advance(timedelta(hours=2))
+    assert "This time is over" in browser.get(page(draft, "confirm/")).content.decode()
+    assert "This time is over" in confirm(browser, draft, follow=True).content.decode()
+    assert Campaign.objects.get().status == Status.DRAFT
 
 
 def history(house: House) -> Campaign:
