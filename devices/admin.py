@@ -126,14 +126,14 @@ class DeviceAdmin(admin.ModelAdmin):
         return render_to_string("devices/cell_reachable.html", {"device": device})
 
     @admin.display(description=_("Phone"), ordering="os_rank")
-    def what(self, device: Device) -> str:
+    def what(self, device: Device) -> SafeString:
         """Show model and OS."""
-        return " · ".join(part for part in (device.model, device.os_version) if part) or "–"
+        return render_to_string("devices/cell_two.html", {"first": device.model, "second": device.os_version})
 
     @admin.display(description=_("Language and zone"), ordering="language")
-    def where(self, device: Device) -> str:
+    def where(self, device: Device) -> SafeString:
         """Show language and zone."""
-        return " · ".join(part for part in (device.language, device.time_zone) if part) or "–"
+        return render_to_string("devices/cell_two.html", {"first": device.language, "second": device.time_zone})
 
     @admin.display(description=_("Last seen"), ordering="seen_at")
     def seen(self, device: Device) -> SafeString:
