@@ -51,6 +51,7 @@ def watched(campaign: Campaign) -> dict[str, Any]:
         "campaign": campaign,
         "progress": progress,
         "standstill": stats.standstill(campaign),
+        "alive": stats.workers_alive(),
         "holders": stats.holders(campaign),
         "again": control.again(campaign, progress),
         "doubled": stats.doubled(campaign),

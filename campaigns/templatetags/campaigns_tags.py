@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from campaigns import history
+from campaigns import history, preview
 from devices.models import Device
+from devices.push.message import Message
 
 register = template.Library()
 MOST = 100
@@ -19,3 +24,18 @@ def device_history(context: dict[str, Any], device: Device) -> dict[str, Any]:
     user = context["request"].user
     rows = history.of_device(device, MOST) if user.has_perm("campaigns.view_campaign") else []
     return {"rows": rows, "most": MOST}
+
+
+@register.filter
+def faces(message: Message) -> list[preview.Face]:
+    """Return the faces of a tile, for drawing them."""
+    return preview.faces(message)
+
+
+@register.filter
+def on_the_wall(value: datetime, zone: str) -> SafeString:
+    """Return a moment as clocks in ``zone`` show it, with the zone and its UTC time: what a person chose."""
+    wall, utc = value.astimezone(ZoneInfo(zone)), value.astimezone(UTC)
+    shown = f"{wall:%-d %b %Y, %H:%M}"
+    place = f" {zone}" if zone == "UTC" else f" {zone} ({utc:%H:%M} UTC)"
+    return format_html('<time datetime="{}">{}</time>{}', utc.isoformat(), shown, place)
