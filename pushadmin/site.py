@@ -88,6 +88,14 @@ class PushAdminSite(admin.AdminSite):
         """Lead to the overview: the navigation already lists what there is."""
         return redirect("admin:index")
 
+    def password_change(  # type: ignore[override]  # a redirect is a response too
+        self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask for the old password, except from those who have none or came by a link."""
+        if views.needs_no_old_password(request):
+            return redirect("admin:set_password")
+        return super().password_change(request, dict(extra_context or {}))
+
     def login(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
         """Sign in by password; after five wrong ones in 15 minutes a user is refused from that address."""
         if request.method != "POST":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.forms import SetPasswordForm
@@ -15,6 +17,8 @@ from django.views.decorators.cache import never_cache
 
 from pushadmin import links
 from pushadmin.overview import PARTS
+
+BY_LINK = "signed_in_by_link"  # in the session: when, in seconds since 1970
 
 
 def overview(request: HttpRequest) -> TemplateResponse:
@@ -45,19 +49,32 @@ def sign_in(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         return render(request, "pushadmin/sign_in.html", {**context, "owner": None}, status=410)
     user.refresh_from_db()
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-    if not user.has_usable_password():
+    request.session[BY_LINK] = int(time.time())
+    if user.has_usable_password():
+        messages.info(request, _("Forgotten your password? For an hour you can choose a new one without it."))
+    else:
         messages.info(request, _("You have no password yet. Set one, so that you can come back without a link."))
     return redirect("admin:index")
 
 
-def set_password(request: HttpRequest) -> HttpResponse:
-    """Let a person without a password choose the first one."""
+def needs_no_old_password(request: HttpRequest) -> bool:
+    """Return whether this person has no password yet, or came by a link within the hour and may have forgotten it."""
     user: Any = request.user
-    if user.has_usable_password():
+    if not user.has_usable_password():
+        return True
+    since: int = request.session.get(BY_LINK, 0)
+    return time.time() - since < settings.PASSWORD_RESET_TIMEOUT
+
+
+def set_password(request: HttpRequest) -> HttpResponse:
+    """Let a person choose a password without the old one, if there is none or it is forgotten."""
+    user: Any = request.user
+    if not needs_no_old_password(request):
         return redirect("admin:password_change")
     form = SetPasswordForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()
+        request.session.pop(BY_LINK, None)
         update_session_auth_hash(request, user)
         messages.success(request, _("Your password is set."))
         return redirect("admin:index")

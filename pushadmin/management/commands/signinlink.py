@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pushadmin import links
+from pushadmin import links, roles
 
 
 class Command(BaseCommand):
@@ -34,4 +34,8 @@ class Command(BaseCommand):
             except User.DoesNotExist:
                 raise CommandError(f"There is no user “{name}”.") from None
         first = User.objects.filter(is_superuser=True, is_active=True, is_staff=True).order_by("pk").first()
-        return first or User.objects.create_superuser("admin", password=None)
+        return first or self._first()
+
+    def _first(self) -> User:
+        roles.create_groups()
+        return User.objects.create_superuser("admin", password=None)
