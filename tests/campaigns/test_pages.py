@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,11 +13,11 @@ from django.test import Client
 from django.urls import reverse
 
 from campaigns import control, seal, tasks
-from campaigns.models import Campaign, Delivery, Notification
+from campaigns.models import Campaign, Notification
 from campaigns.views import VERBS
 from campaigns.wallclock import NoSuchTime, moment
 from devices.clock import now
-from devices.models import App, Device, Segment
+from devices.models import App, Segment
 from tests.campaigns.conftest import House
 
 Status = Campaign.Status
@@ -193,6 +191,29 @@ def test_what_is_typed_is_weighed_and_shown(house: House, browser: Client) -> No
     assert not Campaign.objects.exists()
 
 
+def test_the_reach_of_an_audience_is_exact_while_it_is_chosen(house: House, browser: Client) -> None:
+    house.phones("ok", "ok", language="de")
+    house.phones("ok", language="fr")
+    rule = {"match": "all", "conditions": [{"field": "language", "op": "is", "value": "de"}]}
+    segment = Segment.objects.create(app=house.app, name="German", rule=rule)
+    nobody = Segment.objects.create(
+        app=house.app, name="Nobody", rule={"match": "all", "conditions": [{**rule["conditions"][0], "value": "it"}]}
+    )
+    other = App.objects.create(name="Other", slug="other")
+    reach = reverse("admin:campaigns_campaign_reach")
+    for app, chosen, told in [
+        (house.app.pk, "", "<b>3</b> devices can be reached"),
+        (house.app.pk, segment.pk, "<b>2</b> devices can be reached"),
+        (house.app.pk, nobody.pk, "Nobody can be reached"),
+        (other.pk, segment.pk, "belongs to another App"),
+        ("x", "-1", "belongs to another App"),
+    ]:
+        assert told in browser.get(reach, {"app": app, "segment": chosen}).content.decode()
+    shown = browser.post(ADD, filled(house, segment=str(segment.pk), name="")).content.decode()
+    assert "<b>2</b> devices can be reached" in shown
+    assert "language is “de”" in shown
+
+
 def test_the_confirm_page_tells_exactly_and_a_get_changes_nothing(house: House, browser: Client) -> None:
     house.phones(*["ok"] * 3, language="de")
     house.phones("ok", language="fr", os_version="7.0.7008")
@@ -330,98 +351,6 @@ def test_a_time_that_passed_while_somebody_thought_is_not_taken_for_now(
     assert "This time is over" in browser.get(page(draft, "confirm/")).content.decode()
     assert "This time is over" in confirm(browser, draft, follow=True).content.decode()
     assert Campaign.objects.get().status == Status.DRAFT
-
-
-def history(house: House) -> Campaign:
-    house.phones(*["ok"] * 3, "suppressed", "expired", "row-2")
-    return house.send()
-
-
-def test_deliveries_are_found_down_to_one_device_and_the_services_own_words(house: House, browser: Client) -> None:
-    campaign = history(house)
-    everything = browser.get(page(campaign, "deliveries/")).content.decode()
-    assert everything.count('<th scope="row"') == 6
-    gone = browser.get(page(campaign, "deliveries/?outcome=gone")).content.decode()
-    assert gone.count('<th scope="row"') == 1
-    assert "X-SubscriptionStatus: Expired" in gone
-    phone = Device.objects.get(app=house.app, installation__startswith="suppressed")
-    for words in (phone.installation[:14], phone.address, str(phone.public_id)):
-        shown = browser.get(page(campaign, "deliveries/"), {"device": words}).content.decode()
-        assert shown.count('<th scope="row"') == 1
-        assert phone.installation in shown
-    of_device = browser.get(f"/devices/device/{phone.pk}/change/").content.decode()
-    assert "Suppressed" in of_device
-    assert campaign.name in of_device
-
-
-@pytest.mark.parametrize("query", ["outcome=nonsense", "attempt=x", "after=1-2-3", "device=%00", "after=-"])
-def test_a_strange_query_is_no_error(house: House, browser: Client, query: str) -> None:
-    campaign = history(house)
-    assert browser.get(page(campaign, f"deliveries/?{query}")).status_code == 200
-
-
-def test_pages_of_deliveries_follow_each_other_without_gaps(
-    house: House, browser: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("campaigns.history.PAGE", 4)
-    campaign = history(house)
-    first = browser.get(page(campaign, "deliveries/")).context["shown"]
-    second = browser.get(page(campaign, f"deliveries/?{first.next}")).context["shown"]
-    assert second.next == ""
-    devices = [row.device_id for row in [*first.rows, *second.rows]]
-    assert devices == sorted(Delivery.objects.values_list("device_id", flat=True))
-
-
-def test_devices_that_may_have_got_it_twice_can_be_listed(house: House, browser: Client) -> None:
-    campaign = history(house)
-    twice = Delivery.objects.filter(campaign=campaign, outcome="accepted").order_by("device_id").first()
-    assert twice is not None
-    Delivery.objects.filter(campaign=campaign, device=twice.device_id).update(copies=2)
-    shown = browser.get(page(campaign, "deliveries/?doubled=1")).content.decode()
-    assert shown.count('<th scope="row"') == 1
-    assert f"/devices/device/{twice.device_id}/change/" in shown
-    assert "a second copy is possible" in shown
-
-
-def test_the_export_of_a_later_page_still_begins_at_the_first(
-    house: House, browser: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("campaigns.history.PAGE", 4)
-    campaign = history(house)
-    first = browser.get(page(campaign, "deliveries/?every=1")).context["shown"]
-    second = browser.get(page(campaign, f"deliveries/?{first.next}"))
-    assert f'{page(campaign, "deliveries.csv")}?every=1"' in second.content.decode()
-
-
-def test_the_export_has_every_delivery_and_no_formula(house: House, browser: Client) -> None:
-    campaign = history(house)
-    Device.objects.filter(app=house.app).update(installation="")
-    phone = Device.objects.filter(app=house.app).first()
-    assert phone is not None
-    Device.objects.filter(pk=phone.pk).update(installation='=HYPERLINK("http://evil.example")')
-    answer = browser.get(page(campaign, "deliveries.csv?every=1"))
-    content = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
-    rows = list(csv.DictReader(io.StringIO(content)))
-    assert len(rows) == Delivery.objects.filter(campaign=campaign).count()
-    cells = {row["device"]: row["installation"] for row in rows}
-    assert cells[str(phone.pk)] == '\'=HYPERLINK("http://evil.example")'
-    assert answer.headers["Content-Disposition"].startswith("attachment")
-
-
-def test_the_number_of_queries_does_not_grow_with_the_deliveries(
-    house: House, browser: Client, django_assert_max_num_queries: Any
-) -> None:
-    house.phones(*["ok"] * 120)
-    campaign = house.send()
-    for url, most in [
-        (page(campaign), 16),
-        (page(campaign, "live/"), 10),
-        (page(campaign, "deliveries/"), 8),
-        ("/campaigns/campaign/", 12),
-        ("/", 20),
-    ]:
-        with django_assert_max_num_queries(most):
-            assert browser.get(url).status_code == 200
 
 
 def test_who_may_look_may_not_write_and_who_may_write_may_not_send(house: House, client: Client) -> None:
