@@ -77,6 +77,7 @@ class CampaignAdmin(admin.ModelAdmin):
         """Put our pages before the stock ones."""
         pages: dict[str, tuple[str, Callable[..., HttpResponseBase]]] = {
             "compose/": ("compose_live", views_compose.compose_live),
+            "reach/": ("reach", views_compose.reach),
             "<int:pk>/confirm/": ("confirm", views_compose.confirm),
             "<int:pk>/live/": ("live", views.live),
             "<int:pk>/do/<slug:verb>/": ("do", views.do),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
 
 from campaigns import stats
 from campaigns.composing import Wire, wire
@@ -15,7 +15,7 @@ from campaigns.models import Campaign
 from campaigns.planning import EXPIRES_AFTER
 from campaigns.rendering import message_of, os_numbers
 from devices import clock, segments
-from devices.models import Credential
+from devices.models import App, Credential, Device, Segment
 from devices.push import services
 from devices.push.base import PushService, Target
 from devices.push.message import Message, MessageInvalid, Problem
@@ -48,13 +48,46 @@ class Preflight:
         return sum(reach.devices for reach in self.reach)
 
 
+def reach_of(audience: QuerySet[Device]) -> list[Reach]:
+    """Count an audience by push service, exactly, in one query."""
+    held = Q(hold_until__gt=clock.now())
+    rows = audience.order_by().values("service").annotate(all=Count("pk"), held=Count("pk", filter=held))
+    return [Reach(services.find(row["service"]), row["all"], row["held"]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An App and a segment chosen in a form: whom that means, in words and numbers."""
+
+    whom: str
+    reach: list[Reach]
+
+    @property
+    def devices(self) -> int:
+        """How many devices that are."""
+        return sum(reach.devices for reach in self.reach)
+
+
+def choice(app: object, segment: object) -> Choice | None:
+    """Return whom a form's values for App and segment mean; None when they mean nobody in particular."""
+    chosen = App.objects.filter(pk=_key(app)).first()
+    row = Segment.objects.filter(pk=_key(segment), app=chosen).first() if segment and chosen else None
+    if chosen is None or (segment and row is None):
+        return None
+    rule = row.rule if row else {}
+    return Choice(segments.in_words(rule), reach_of(segments.devices(chosen, rule)))
+
+
+def _key(value: object) -> int:
+    text = str(value)
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
+
+
 def look(campaign: Campaign) -> Preflight:
     """Look at a campaign without changing anything; a handful of queries."""
     rule = campaign.segment.rule if campaign.segment else {}
     audience = segments.devices(campaign.app, rule)
-    held = Q(hold_until__gt=clock.now())
-    rows = audience.order_by().values("service").annotate(all=Count("pk"), held=Count("pk", filter=held))
-    reach = [Reach(services.find(row["service"]), row["all"], row["held"]) for row in rows]
+    reach = reach_of(audience)
     classes = list(
         audience.order_by().values_list("service", "os_rank").annotate(count=Count("pk"), address=Max("address"))
     )

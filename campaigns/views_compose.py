@@ -7,7 +7,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from campaigns import control, preflight, seal
 from campaigns.composing import Composition, sample_wires
@@ -53,6 +53,7 @@ def compose(request: HttpRequest, draft: Campaign | None) -> HttpResponse:
         wires=sample_wires(composition.message, composition.service) if composition.message else [],
         apps=App.objects.exists(),
         seen=seal.of_stored(draft.pk) if draft else "",
+        choice=preflight.choice(form["app"].value(), form["segment"].value()),
     )
 
 
@@ -121,6 +122,14 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, str(refusal))
         return redirect(CONFIRM, row.pk)
     return redirect(PAGE, row.pk)
+
+
+@require_safe
+def reach(request: HttpRequest) -> HttpResponse:
+    """Return whom the chosen App and segment mean, as a fragment."""
+    need(request, "view")
+    choice = preflight.choice(request.GET.get("app"), request.GET.get("segment"))
+    return render(request, "campaigns/compose_reach.html", {"choice": choice})
 
 
 def already(campaign: Campaign) -> str:

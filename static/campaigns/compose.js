@@ -1,42 +1,51 @@
-// Shows the fields of the chosen kind, and asks the server what the message weighs and how the phone shows it.
+// Shows the fields of the chosen kind, and asks the server what the message weighs, how the phone shows it and whom
+// it reaches.
 
 const form = document.querySelector("form.compose");
-const side = document.getElementById("compose-side");
-let timer = 0;
-let asked = 0;
 
-function showKind() {
-  const chosen = form.querySelector('input[name="message"]:checked')?.value;
-  for (const part of form.querySelectorAll("[data-kind]")) part.hidden = part.dataset.kind !== chosen;
+function chosen(name) {
+  return form.querySelector(`input[name="${name}"]:checked`)?.value;
 }
 
-function showTime() {
-  const later = form.querySelector('input[name="when"]:checked')?.value === "later";
-  form.querySelector(".when-at").hidden = !later;
+function show() {
+  for (const part of form.querySelectorAll("[data-kind]")) part.hidden = part.dataset.kind !== chosen("message");
+  form.querySelector(".when-at").hidden = chosen("when") !== "later";
 }
 
-async function ask() {
-  const turn = ++asked;
-  try {
-    const answer = await fetch(form.dataset.render, { method: "POST", body: new FormData(form) });
-    if (!answer.ok || turn !== asked) return;
-    const open = [...side.querySelectorAll("details")].map((part) => part.open);
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
-    side.replaceChildren(...fresh.childNodes);
-    side.querySelectorAll("details").forEach((part, place) => (part.open = Boolean(open[place])));
-  } catch {
-    // The connection is away. What is typed stays, and the server judges it when it is saved.
-  }
+// Returns a function that fills `part` with what `ask` fetches; of several answers only the last one counts.
+function filler(part, ask) {
+  let asked = 0;
+  return async () => {
+    const turn = ++asked;
+    try {
+      const answer = await ask();
+      const html = await answer.text();
+      if (!answer.ok || answer.redirected || turn !== asked) return;
+      const open = [...part.querySelectorAll("details")].map((detail) => detail.open);
+      part.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
+      part.querySelectorAll("details").forEach((detail, place) => (detail.open = Boolean(open[place])));
+    } catch {
+      // The connection is away. What is typed stays, and the server judges it when it is saved.
+    }
+  };
 }
 
 if (form) {
-  document.documentElement.classList.add("has-js");
-  form.addEventListener("input", () => {
-    showKind();
-    showTime();
-    clearTimeout(timer);
-    timer = setTimeout(ask, 250);
+  const reach = document.getElementById("compose-reach");
+  const fillSide = filler(document.getElementById("compose-side"), () =>
+    fetch(form.dataset.render, { method: "POST", body: new FormData(form) }),
+  );
+  const fillReach = filler(reach, () => {
+    const choice = new URLSearchParams({ app: form.elements.app.value, segment: form.elements.segment.value });
+    return fetch(`${reach.dataset.reach}?${choice}`);
   });
-  showKind();
-  showTime();
+  let timer = 0;
+  document.documentElement.classList.add("has-js");
+  form.addEventListener("input", (event) => {
+    show();
+    if (event.target.name === "app" || event.target.name === "segment") fillReach();
+    clearTimeout(timer);
+    timer = setTimeout(fillSide, 250);
+  });
+  show();
 }
