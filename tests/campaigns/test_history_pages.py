@@ -14,6 +14,8 @@ from campaigns.models import Campaign, Delivery
 from devices.models import Device
 from tests.campaigns.conftest import House
 
+Status = Campaign.Status
+
 
 def page(campaign: Campaign, name: str = "") -> str:
     return f"/campaigns/campaign/{campaign.pk}/{name or 'change/'}"
@@ -115,3 +117,26 @@ def test_the_number_of_queries_does_not_grow_with_the_deliveries(
     ]:
         with django_assert_max_num_queries(most):
             assert browser.get(url).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("verb", "before", "after"),
+    [
+        ("pause", Status.SENDING, Status.PAUSED),
+        ("resume", Status.PAUSED, Status.PREPARING),
+        ("cancel", Status.SENDING, Status.CANCELLED),
+        ("pause", Status.FINISHED, Status.FINISHED),
+        ("resume", Status.CANCELLED, Status.CANCELLED),
+        ("cancel", Status.DRAFT, Status.DRAFT),
+    ],
+)
+def test_buttons_do_what_is_allowed_and_say_why_not(
+    house: House, browser: Client, verb: str, before: Status, after: Status
+) -> None:
+    campaign = house.campaign(status=before)
+    assert browser.get(page(campaign, f"do/{verb}/")).status_code == 405
+    answer = browser.post(page(campaign, f"do/{verb}/"), follow=True)
+    campaign.refresh_from_db()
+    assert campaign.status == after
+    if before == after:
+        assert "campaign is" in answer.content.decode()

@@ -15,7 +15,6 @@ from django.urls import reverse
 from campaigns import control, seal, tasks
 from campaigns.models import Campaign, Notification
 from campaigns.views import VERBS
-from campaigns.wallclock import NoSuchTime, moment
 from devices.clock import now
 from devices.models import App, Segment
 from tests.campaigns.conftest import House
@@ -276,42 +275,6 @@ def test_a_time_is_kept_as_its_moment(house: House, browser: Client) -> None:
     browser.post(page(draft, "do/unschedule/"))
     assert Campaign.objects.get().status == Status.DRAFT
     assert 'value="2031-07-01T14:30"' in browser.get(page(draft)).content.decode()
-
-
-@pytest.mark.faults(41, 42)
-def test_wall_clock_times_of_a_whole_year_are_one_moment_or_refused() -> None:
-    for day in range(365):
-        for hour in range(24):
-            wall = datetime(2027, 1, 1) + timedelta(days=day, hours=hour, minutes=30)  # noqa: DTZ001 (a wall clock)
-            try:
-                at = moment(wall, "Europe/Berlin")
-            except NoSuchTime:
-                assert (wall.month, wall.hour) in {(3, 2), (10, 2)}
-            else:
-                assert at.tzinfo is UTC
-
-
-@pytest.mark.parametrize(
-    ("verb", "before", "after"),
-    [
-        ("pause", Status.SENDING, Status.PAUSED),
-        ("resume", Status.PAUSED, Status.PREPARING),
-        ("cancel", Status.SENDING, Status.CANCELLED),
-        ("pause", Status.FINISHED, Status.FINISHED),
-        ("resume", Status.CANCELLED, Status.CANCELLED),
-        ("cancel", Status.DRAFT, Status.DRAFT),
-    ],
-)
-def test_buttons_do_what_is_allowed_and_say_why_not(
-    house: House, browser: Client, verb: str, before: Status, after: Status
-) -> None:
-    campaign = house.campaign(status=before)
-    assert browser.get(page(campaign, f"do/{verb}/")).status_code == 405
-    answer = browser.post(page(campaign, f"do/{verb}/"), follow=True)
-    campaign.refresh_from_db()
-    assert campaign.status == after
-    if before == after:
-        assert "campaign is" in answer.content.decode()
 
 
 def test_only_the_buttons_that_are_legal_now_are_offered(house: House, browser: Client) -> None:
