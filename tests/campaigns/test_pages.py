@@ -193,20 +193,22 @@ def test_what_is_typed_is_weighed_and_shown(house: House, browser: Client) -> No
 def test_the_reach_of_an_audience_is_exact_while_it_is_chosen(house: House, browser: Client) -> None:
     house.phones("ok", "ok", language="de")
     house.phones("ok", language="fr")
-    rule = {"match": "all", "conditions": [{"field": "language", "op": "is", "value": "de"}]}
-    segment = Segment.objects.create(app=house.app, name="German", rule=rule)
-    nobody = Segment.objects.create(
-        app=house.app, name="Nobody", rule={"match": "all", "conditions": [{**rule["conditions"][0], "value": "it"}]}
-    )
+
+    def speaking(language: str) -> Segment:
+        rule = {"match": "all", "conditions": [{"field": "language", "op": "is", "value": language}]}
+        return Segment.objects.create(app=house.app, name=language, rule=rule)
+
+    segment, nobody = speaking("de"), speaking("it")
     other = App.objects.create(name="Other", slug="other")
     reach = reverse("admin:campaigns_campaign_reach")
-    for app, chosen, told in [
+    asked: list[tuple[int | str, int | str, str]] = [
         (house.app.pk, "", "<b>3</b> devices can be reached"),
         (house.app.pk, segment.pk, "<b>2</b> devices can be reached"),
         (house.app.pk, nobody.pk, "Nobody can be reached"),
         (other.pk, segment.pk, "belongs to another App"),
         ("x", "-1", "belongs to another App"),
-    ]:
+    ]
+    for app, chosen, told in asked:
         assert told in browser.get(reach, {"app": app, "segment": chosen}).content.decode()
     shown = browser.post(ADD, filled(house, segment=str(segment.pk), name="")).content.decode()
     assert "<b>2</b> devices can be reached" in shown
