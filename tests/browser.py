@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import ConsoleMessage, Page, Request
 
@@ -52,6 +53,16 @@ def complaints_of(page: Page) -> list[str]:
     page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
     page.on("request", request)
     return complaints
+
+
+def barriers(page: Page, path: str) -> list[str]:
+    """Return what keeps people from using the page that is open, in light colours and in dark ones, under ``path``."""
+    every = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    page.emulate_media(color_scheme="dark")
+    every += page.evaluate("axe.run({runOnly: ['color-contrast'], resultTypes: ['violations']})")["violations"]
+    page.emulate_media(color_scheme="light")
+    serious = [one for one in every if one["impact"] in {"serious", "critical"}]
+    return [f"{path}: {one['id']}: {one['nodes'][0]['html'][:160]}" for one in serious]
 
 
 @pytest.fixture

@@ -80,6 +80,7 @@ class World:
             "SENDERS": str(self.senders if self.postgres else 1),
             "PUSH_CONCURRENCY": str(self.concurrency),
             "LOG_LEVEL": "WARNING",
+            "SPT_NOENV": "1",  # a title leaves the environment alone, by which everybody() finds them
         }
 
     def manage(self, *arguments: str, check: bool = True) -> str:
