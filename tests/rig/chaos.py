@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from campaigns import lifeline
 from tests.rig.world import CONCURRENCY, ROLES, World
 
 BEHAVIOURS = [
@@ -205,12 +206,17 @@ class Chaos:
         if self.world.web:
             self.world.web.send_signal(signal.SIGTERM)
             self.world.web.wait(timeout=30)
-        time.sleep(0.5)
-        for left in self.world.everybody():
+        until = time.monotonic() + lifeline.GRACE + 2  # what a runworker that was killed just now left to itself
+        while self._others() and time.monotonic() < until:
+            time.sleep(0.2)
+        for left in self._others():
             with suppress(psutil.Error):
-                if left.pid != self.world.emulator.process.pid:
-                    self.outcome.left.append(" ".join(left.cmdline())[:100])
+                self.outcome.left.append(" ".join(left.cmdline())[:100])
         self.outcome.left += [path.name for path in self.world.folder.glob("machine-*/journal/*")]
+
+    def _others(self) -> list[psutil.Process]:
+        """Return the processes of the installation that should have ended."""
+        return [one for one in self.world.everybody() if one.pid != self.world.emulator.process.pid]
 
 
 def run(
