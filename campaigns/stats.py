@@ -127,22 +127,25 @@ def doubled(campaign: Campaign) -> int:
     return Delivery.objects.filter(campaign=campaign.pk, latest=True, copies__gte=2).count()
 
 
-def standstill(campaign: Campaign) -> str:
-    """Return why nothing moves when nothing moves, as a sentence for the page; "" when all is well or all is done."""
+def standstill(campaign: Campaign, now: datetime | None = None) -> str:
+    """Return why nothing moves when nothing moves, as a sentence for the page; "" when all is well or all is done.
+
+    A page that asks for many campaigns reads the database's clock once and passes it as ``now``.
+    """
+    now = now or clock.now()
     status = campaign.status
     if status == Status.PAUSED:
         out = progress(campaign).in_flight
         return f"Pausing: up to {out} pushes are still in flight." if out else f"Paused: {campaign.paused_because}"
     if status not in {Status.SCHEDULED, Status.PREPARING, Status.SENDING}:
         return ""
-    if not workers_alive():
+    if not workers_alive(now):
         return NO_WORKER
-    return "" if status == Status.SCHEDULED else _waiting(campaign)
+    return "" if status == Status.SCHEDULED else _waiting(campaign, now)
 
 
-def _waiting(campaign: Campaign) -> str:
+def _waiting(campaign: Campaign, now: datetime) -> str:
     """Return what a campaign under way waits for, as a sentence; "" when it waits for nothing."""
-    now = clock.now()
     queued = Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.QUEUED)
     if Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.SENDING).exists():
         return ""
@@ -159,9 +162,9 @@ def _waiting(campaign: Campaign) -> str:
     return ""
 
 
-def workers_alive() -> bool:
+def workers_alive(now: datetime | None = None) -> bool:
     """Return whether a worker gave a sign of life lately."""
-    return Worker.objects.filter(seen_at__gte=clock.now() - ABSENT).exists()
+    return Worker.objects.filter(seen_at__gte=(now or clock.now()) - ABSENT).exists()
 
 
 def moving() -> bool:

@@ -72,9 +72,9 @@ def campaigns(user: Any) -> dict[str, Any]:
     known = Campaign.objects.select_related("app")
     moving = [*known.filter(going).order_by(F("started_at").desc(nulls_last=True), "send_at", "-pk")[:SHOWN]]
     recent = [*known.exclude(going).order_by(Coalesce("started_at", "created_at").desc(), "-pk")[:SHOWN]]
-    numbers = stats.progress_of(moving + recent)
+    numbers, now = stats.progress_of(moving + recent), clock.now()
     return {
-        "moving": [Card(campaign, numbers[campaign.pk], stats.standstill(campaign)) for campaign in moving],
+        "moving": [Card(campaign, numbers[campaign.pk], stats.standstill(campaign, now)) for campaign in moving],
         "recent": [Card(campaign, numbers[campaign.pk]) for campaign in recent],
     }
 
