@@ -30,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["SPT_NOENV"] = "1"  # their titles leave the environment alone, by which tests find them again
     settings.VAR, settings.STATIC_ROOT, settings.MEDIA_ROOT = folder, folder / "static", folder / "media"
     settings.STATIC_ROOT.mkdir()
+    # What makes guessing passwords slow makes tests slow too: the other way round here.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
     database = settings.DATABASES["default"]
     if "sqlite" in database["ENGINE"]:
         database["TEST"]["NAME"] = folder / "test.sqlite3"
