@@ -17,7 +17,7 @@ from django.db import transaction
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from campaigns import lifeline, pruning, sending
+from campaigns import lifeline, pruning, sending, settling
 from campaigns.models import Worker
 from campaigns.transfer import Abandoned
 from devices import clock
@@ -82,6 +82,11 @@ def tick() -> None:
         ring()
     else:
         pruning.prune_if_wanted()
+
+
+def settle_journals() -> None:
+    """Write down what senders of this machine that were killed still knew: the last thing before nobody is left."""
+    settling.adopt_journals(sending.journal_folder())
 
 
 def worker_name() -> str:

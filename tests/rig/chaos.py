@@ -212,6 +212,8 @@ class Chaos:
         for left in self._others():
             with suppress(psutil.Error):
                 self.outcome.left.append(" ".join(left.cmdline())[:100])
+        for machine in range(self.world.workers):
+            self.world.ask("sweep", machine=machine)  # as the next start begins
         self.outcome.left += [path.name for path in self.world.folder.glob("machine-*/journal/*")]
 
     def _others(self) -> list[psutil.Process]:

@@ -13,7 +13,7 @@ from django.conf import settings
 
 django.setup()
 
-from campaigns import control  # noqa: E402 (after setup)
+from campaigns import control, sending, tasks  # noqa: E402 (after setup)
 from campaigns.models import Campaign, Notification  # noqa: E402
 from campaigns.reconciling import reconcile  # noqa: E402
 from devices import clock  # noqa: E402
@@ -53,6 +53,12 @@ def start(never_twice: str) -> int:
     return campaign.pk
 
 
+def sweep() -> int:
+    """Do what every tick does; return how many journals are left of senders of this machine."""
+    tasks.tick()
+    return len([*sending.journal_folder().glob("*")])
+
+
 def check(ledger: str) -> list[dict[str, Any]]:
     """Reconcile every campaign against the ledger."""
     found = []
@@ -64,6 +70,6 @@ def check(ledger: str) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    functions: dict[str, Callable[..., Any]] = {"prepare": prepare, "start": start, "check": check}
+    functions: dict[str, Callable[..., Any]] = {"prepare": prepare, "start": start, "sweep": sweep, "check": check}
     function = functions[sys.argv[1]]
     sys.stdout.write(json.dumps(function(*sys.argv[2:])) + "\n")

@@ -93,11 +93,11 @@ class World:
             raise RuntimeError(f"{' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-4000:]}")
         return done.stdout
 
-    def ask(self, script: str, *arguments: str) -> Any:
+    def ask(self, script: str, *arguments: str, machine: int = 0) -> Any:
         """Run a function of tests.rig.inside in a process of its own; return what it printed as JSON."""
         command = [sys.executable, "-m", "tests.rig.inside", script, *arguments]
         done = subprocess.run(
-            command, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False, timeout=900
+            command, cwd=ROOT, env=self.environment(machine), capture_output=True, text=True, check=False, timeout=900
         )
         if done.returncode:
             raise RuntimeError(f"{script}: {done.stderr[-4000:]}")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -111,6 +112,8 @@ class Command(BaseCommand):
                 cluster, moved = Cluster(), time.monotonic()
                 restarts, note = restarts + 1, trouble
         cluster.stop()
+        with suppress(DatabaseError):
+            tasks.settle_journals()
         self.stdout.write("The workers have stopped.")
 
     def _told_to_stop(self, number: int, frame: object) -> None:
