@@ -55,7 +55,7 @@ class Wanted:
         return cls(
             outcome=outcome if outcome in OUTCOMES else "",
             attempt=int(attempt) if attempt.isdecimal() and len(attempt) < 5 else 0,
-            device=given.get("device", "").strip()[:2048].replace("\0", ""),
+            device=given.get("device", "").strip()[:2048],
             every=given.get("every") == "1",
             doubled=given.get("doubled") == "1",
             after=_edge(given.get("after", "")),
