@@ -1,6 +1,7 @@
 """One way of pushing, in a process of its own: python -m tests.bench.alone WAY HOST COUNT prints seconds and CPU.
 
-Ways: ``engine`` (ours, with building and reading), ``libcurl`` (a bare loop over pycurl), ``requests`` (16 threads).
+Ways: ``engine`` (ours, with building and reading), ``libcurl`` (a bare loop over pycurl), ``requests`` (16 threads),
+``dpn`` (django-push-notifications' own loop over WNS addresses).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import count
 
 import pycurl
 import requests
+from django.conf import settings as django_settings
 
 from devices.push.base import Target
 from devices.push.engine import Engine
@@ -100,7 +102,27 @@ def with_requests(host: str, total: int) -> None:
         thread.join()
 
 
-WAYS: dict[str, Callable[[str, int], None]] = {"engine": engine, "libcurl": libcurl, "requests": with_requests}
+def dpn(host: str, total: int) -> None:
+    """Send as django-push-notifications does to WNS: one after another, with a token asked for before each push."""
+    settings = {
+        "WNS_PACKAGE_SECURITY_ID": "bench",
+        "WNS_SECRET_KEY": "bench",
+        "WNS_ACCESS_URL": f"http://{host}/token",
+    }
+    if not django_settings.configured:
+        django_settings.configure(PUSH_NOTIFICATIONS_SETTINGS=settings)
+    # It reads the settings when it is imported.
+    from push_notifications.wns import wns_send_bulk_message
+
+    wns_send_bulk_message([url(host, number) for number in range(total)], message=MESSAGE.text)
+
+
+WAYS: dict[str, Callable[[str, int], None]] = {
+    "engine": engine,
+    "libcurl": libcurl,
+    "requests": with_requests,
+    "dpn": dpn,
+}
 
 if __name__ == "__main__":
     way, host, total = sys.argv[1], sys.argv[2], int(sys.argv[3])

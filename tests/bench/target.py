@@ -26,6 +26,7 @@ http {{
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{
     listen 127.0.0.1:{port};
+    location = /token {{ return 200 '{{"access_token":"bench","token_type":"bearer","expires_in":86400}}'; }}
     location / {{
       add_header X-NotificationStatus Received; add_header X-DeviceConnectionStatus Connected;
       add_header X-SubscriptionStatus Active; return 200;
