@@ -25,6 +25,10 @@ def message_of(notification: Notification) -> Message:
     return Message.from_fields(notification.message, notification.fields)
 
 
+class CredentialLost(Exception):
+    """The App's credential cannot be decrypted: nothing may leave without it. ``str(error)`` says what to do."""
+
+
 @dataclass(slots=True)
 class Renderer:
     """Renders one campaign. Bytes are built once per content and class of devices, not once per device."""
@@ -46,7 +50,10 @@ class Renderer:
     def request(
         self, service: str, address: str, os_rank: int | None, language: str, message_id: str
     ) -> tuple[PushService, Request]:
-        """Return the request for one device and the service that reads its answer; raise Unrenderable, ValueError."""
+        """Return the request for one device and the service that reads its answer.
+
+        Raises Unrenderable or ValueError when this one cannot get it, CredentialLost when nobody can.
+        """
         push_service = find(service)
         target = Target(self._dialled(push_service, address), os_numbers(os_rank))
         variant = self._variants.get((service, os_rank))
@@ -95,7 +102,12 @@ class Renderer:
             return None
         if service.slug not in self._credentials:
             row = Credential.objects.filter(app=self.app, service=service.slug).first()
-            self._credentials[service.slug] = service.credentials(**row.secret) if row and row.secret else None
+            if row is not None and row.secret is None:
+                raise CredentialLost(
+                    f"The credential for {service.label} cannot be read with this installation's encryption key. "
+                    "Upload it again on the App's page, then go on."
+                )
+            self._credentials[service.slug] = service.credentials(**row.secret) if row else None
         return self._credentials[service.slug]
 
 

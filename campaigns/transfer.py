@@ -19,7 +19,7 @@ from campaigns.breaker import Watch
 from campaigns.journal import Answered, Journal
 from campaigns.models import Campaign, Delivery
 from campaigns.recording import LEASE, Claim, Fenced, Window, campaign_status, message_id, record
-from campaigns.rendering import Renderer, Unrenderable
+from campaigns.rendering import CredentialLost, Renderer, Unrenderable
 from devices import clock
 from devices.models import Device
 from devices.push.base import Answer, Lost, Outcome, PushService, Request, Verdict
@@ -126,9 +126,13 @@ class Transfer:
             return 0
         ready: list[tuple[Request, Waiting]] = []
         while self.next < self.released and len(ready) < most:
-            device = self.order[self.next]
+            try:
+                prepared = self._prepared(self.order[self.next])
+            except CredentialLost as lost:
+                self.complaint, self.leaving = str(lost), True
+                break
             self.next += 1
-            if prepared := self._prepared(device):
+            if prepared:
                 ready.append(prepared)
         self.journal.sending([waiting.device for _, waiting in ready])
         for request, waiting in ready:

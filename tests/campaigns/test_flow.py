@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from campaigns import control, sending, stats
 from campaigns.control import NotReady
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, unpack
 from devices.clock import now
-from devices.models import Device, Segment
+from devices.models import Credential, Device, Segment
 from tests.campaigns.conftest import House, outcomes
 
 Status = Campaign.Status
@@ -107,6 +108,23 @@ def test_a_refused_credential_pauses_at_once_and_costs_nobody_a_delivery(house: 
     assert campaign.status == Status.FINISHED
     assert sum(house.copies().values()) == 6
     assert stats.progress(campaign).counts["accepted"] == 6  # type: ignore[index]  # StrEnum
+
+
+@pytest.mark.faults(60)
+def test_a_credential_that_cannot_be_decrypted_pauses_before_anything_leaves(house: House, settings: Any) -> None:
+    house.phones(*["ok"] * 5)
+    stored: Any = {"certificate": "x", "key": "y"}
+    Credential.objects.create(app=house.app, service="mpns", secret=stored)
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    campaign = house.send()
+    assert campaign.status == Status.PAUSED
+    assert "encryption key" in campaign.paused_because
+    assert not house.ledger()
+    Credential.objects.all().delete()
+    control.resume(campaign)
+    house.run()
+    assert set(house.copies().values()) == {1}
+    assert outcomes(campaign) == {"accepted": 5}
 
 
 def test_the_first_ones_all_rejected_pause_the_campaign(house: House) -> None:
