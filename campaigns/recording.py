@@ -192,7 +192,8 @@ def _insert(rows: Sequence[Row]) -> None:
     table, columns = Delivery._meta.db_table, ", ".join(COLUMNS)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            # Django does not see what goes on inside COPY: without the wrapper its errors would be psycopg's own.
+            with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
             return
