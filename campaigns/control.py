@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Count, F
 
 from campaigns import planning, tasks
-from campaigns.models import Batch, Campaign, Delivery, MoveRefused, pack
+from campaigns.models import Batch, Campaign, Delivery, MoveRefused, pack, refusal
 from campaigns.rendering import message_of
 from campaigns.stats import Progress
 from devices import clock, segments
@@ -74,6 +74,16 @@ def schedule(campaign: Campaign, by: AbstractBaseUser | None, at: datetime) -> N
     if at <= clock.now():
         raise NotReady(TIME_OVER)
     campaign.move(Status.SCHEDULED, send_at=at, started_by=by)
+
+
+def start_missed(campaign: Campaign, by: AbstractBaseUser | None) -> None:
+    """Send a scheduled campaign whose time has passed without it; raise NotReady or MoveRefused."""
+    with transaction.atomic():
+        waiting = Campaign.objects.select_for_update().filter(pk=campaign.pk, status=Status.SCHEDULED)
+        if not waiting.exists():
+            campaign.refresh_from_db(fields=["status"])
+            raise MoveRefused(refusal(Status(campaign.status), Status.PREPARING))
+        start(campaign, by)
 
 
 def unschedule(campaign: Campaign) -> None:

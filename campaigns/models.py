@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -74,6 +75,13 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def late(self) -> timedelta | None:
+        """How long after its scheduled time it started; None within a minute, or when it was not scheduled."""
+        if self.send_at is None or self.started_at is None or self.started_at - self.send_at < timedelta(minutes=1):
+            return None
+        return self.started_at - self.send_at
 
     def move(self, to: Status, because: str = "", **changes: Any) -> None:
         """Go to status ``to`` in one guarded update, together with ``changes``; raise MoveRefused if not allowed.

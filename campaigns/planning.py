@@ -13,6 +13,7 @@ from devices import clock, segments
 
 BATCH = 500  # devices in one batch: small enough to hand over quickly, large enough to claim rarely
 CHUNK = 20_000  # devices frozen in one transaction
+GRACE = timedelta(hours=1)  # a scheduled campaign may start so late by itself; after that a person decides
 EXPIRES_AFTER = timedelta(hours=24)
 
 Status = Campaign.Status

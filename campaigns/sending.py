@@ -319,8 +319,8 @@ def finish(campaign: int | None = None) -> int:
 
 def sweep() -> None:
     """Look after everything nobody was told about: due campaigns start, the batches of the dead are settled."""
-    due = Campaign.objects.filter(status=Status.SCHEDULED, send_at__lte=clock.now())
-    for campaign in due:
+    now = clock.now()
+    for campaign in Campaign.objects.filter(status=Status.SCHEDULED, send_at__range=(now - planning.GRACE, now)):
         with suppress(MoveRefused):
             planning.begin(campaign)
     settling.adopt_journals(journal_folder())

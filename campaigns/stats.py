@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 
 from campaigns import sending
 from campaigns.models import Batch, Breaker, Campaign, Delivery, Worker
+from campaigns.planning import GRACE
 from campaigns.recording import LEASE
 from devices import clock
 from devices.push import services
@@ -139,9 +140,16 @@ def standstill(campaign: Campaign, now: datetime | None = None) -> str:
         return f"Pausing: up to {out} pushes are still in flight." if out else f"Paused: {campaign.paused_because}"
     if status not in {Status.SCHEDULED, Status.PREPARING, Status.SENDING}:
         return ""
+    if missed(campaign, now):
+        return "Its time came while no worker was running, so it was not sent. Send it now, or take it back to draft."
     if not workers_alive(now):
         return NO_WORKER
     return "" if status == Status.SCHEDULED else _waiting(campaign, now)
+
+
+def missed(campaign: Campaign, now: datetime) -> bool:
+    """Return whether a scheduled campaign is so late that it no longer starts by itself."""
+    return campaign.status == Status.SCHEDULED and (campaign.send_at or now) < now - GRACE
 
 
 def _waiting(campaign: Campaign, now: datetime) -> str:

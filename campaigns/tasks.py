@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -82,6 +82,7 @@ def tick() -> None:
         ring()
     else:
         pruning.prune_if_wanted()
+        forget_workers()
 
 
 def settle_journals() -> None:
@@ -94,13 +95,15 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def note_worker(role: str, doing: str = "", **more: object) -> None:
-    """Write that this process lives."""
+def note_worker(role: str, doing: str = "", **more: object) -> datetime:
+    """Write that this process lives; return when that was."""
     now = clock.now()
     values = {"role": role, "seen_at": now, "doing": doing, **more}
     Worker.objects.update_or_create(name=worker_name(), defaults=values, create_defaults={**values, "started_at": now})
+    return now
 
 
 def forget_workers() -> None:
-    """Drop workers that nobody has seen for an hour."""
-    Worker.objects.filter(seen_at__lt=clock.now() - timedelta(hours=1)).delete()
+    """Drop workers that nobody has seen for an hour, but for the last one: it tells how old the database is."""
+    last = Worker.objects.order_by("-seen_at").values("pk")[:1]
+    Worker.objects.filter(seen_at__lt=clock.now() - timedelta(hours=1)).exclude(pk__in=last).delete()

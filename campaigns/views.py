@@ -21,6 +21,7 @@ from campaigns.models import Campaign, MoveRefused, Notification
 from campaigns.pages import PAGE, found, need, page, person
 from campaigns.rendering import message_of
 from campaigns.views_compose import compose
+from devices import clock
 from devices.push.message import Message, MessageInvalid
 
 Status = Campaign.Status
@@ -52,6 +53,7 @@ def watched(campaign: Campaign) -> dict[str, Any]:
         "progress": progress,
         "standstill": stats.standstill(campaign),
         "alive": stats.workers_alive(),
+        "missed": stats.missed(campaign, clock.now()),
         "holders": stats.holders(campaign),
         "again": control.again(campaign, progress),
         "doubled": stats.doubled(campaign),
@@ -104,6 +106,7 @@ def step(act: Callable[..., None], told: str, *, signed: bool = False) -> Callab
 
 
 VERBS: dict[str, Callable[[Campaign, Any], str]] = {
+    "start": step(control.start_missed, "On its way.", signed=True),
     "pause": step(control.pause, "Pausing. What is on the wire comes home and is recorded."),
     "resume": step(control.resume, "Going on where it stopped.", signed=True),
     "cancel": step(control.cancel, "Cancelled. Nobody else gets it."),

@@ -8,6 +8,7 @@ from django.urls import path
 from devices.api import api
 from pushadmin import health
 
+handler500 = "pushadmin.views.server_error"
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),

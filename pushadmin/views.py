@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -9,8 +10,10 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.forms import SetPasswordForm
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -18,6 +21,7 @@ from django.views.decorators.cache import never_cache
 from pushadmin import links
 from pushadmin.overview import PARTS
 
+AGAIN_IN = 5  # seconds until somebody should ask again while the database is away
 BY_LINK = "signed_in_by_link"  # in the session: when, in seconds since 1970
 
 
@@ -80,3 +84,21 @@ def set_password(request: HttpRequest) -> HttpResponse:
         return redirect("admin:index")
     context = {**admin.site.each_context(request), "title": _("Set a password"), "form": form}
     return render(request, "pushadmin/set_password.html", context)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Say that something failed here: 503 with Retry-After while the database is away, else 500.
+
+    Django calls this where the exception is being handled. The page asks the database nothing.
+    """
+    away = isinstance(sys.exception(), OperationalError | InterfaceError)
+    status = 503 if away else 500
+    response: HttpResponse
+    if request.path.startswith("/api/"):
+        told = "The database does not answer; try again in a moment." if away else "Something broke; it is in the log."
+        response = JsonResponse({"detail": told}, status=status)
+    else:
+        response = HttpResponse(render_to_string(f"{status}.html"), status=status)
+    if away:
+        response.headers["Retry-After"] = str(AGAIN_IN)
+    return response

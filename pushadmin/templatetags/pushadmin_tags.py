@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from django import template
@@ -75,15 +75,20 @@ def ago(value: datetime | None) -> SafeString | str:
 
 def in_words(seconds: float) -> str:
     """Return a distance in time as words: 5 → "just now", 7300 → "2 hours ago", -90 → "in 1 minute"."""
-    size = abs(seconds)
-    if size < 10:
+    if abs(seconds) < 10:
         return "just now"
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        if size >= length:
-            count = int(size // length)
-            words = f"{count} {unit}{'s' if count > 1 else ''}"
-            return f"{words} ago" if seconds > 0 else f"in {words}"
-    return "just now"
+    words = duration(timedelta(seconds=abs(seconds)))
+    return f"{words} ago" if seconds > 0 else f"in {words}"
+
+
+@register.filter
+def duration(value: timedelta) -> str:
+    """Return a length of time in its largest unit: 7300 seconds → "2 hours"."""
+    seconds = value.total_seconds()
+    units = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
+    unit = next((unit for unit, length in units.items() if seconds >= length), "second")
+    count = int(seconds // units[unit])
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 class Part(NamedTuple):

@@ -9,17 +9,21 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from campaigns import lifeline, stats, tasks
+from campaigns import lifeline, restored, stats, tasks
+from campaigns.models import Worker
+from devices import clock
 
 logger = logging.getLogger(__name__)
 
 BEAT = 2.0  # seconds between two looks
 STUCK = 10.0  # seconds that work may be due while no sender gives a sign of it
+SILENT = timedelta(seconds=30)  # a watchdog that was not heard for so long has ended
 LAST_WORD = 22.0  # seconds from "stop" to SIGKILL for the whole group
 
 
@@ -91,12 +95,15 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
         restarts, note = 0, ""
+        if not self._database_is_ready():
+            return
         cluster = Cluster()
         moved = time.monotonic()
         while not (self.stopping or lifeline.wait(BEAT)):
             trouble = "" if cluster.lives else "The cluster had ended."
             try:
-                tasks.note_worker("watchdog", doing="watching", restarts=restarts, note=note)
+                restored.look()
+                restored.remember(tasks.note_worker("watchdog", doing="watching", restarts=restarts, note=note))
                 tasks.tick()
                 if stats.moving():
                     moved = time.monotonic()
@@ -116,5 +123,32 @@ class Command(BaseCommand):
             tasks.settle_journals()
         self.stdout.write("The workers have stopped.")
 
+    def _database_is_ready(self) -> bool:
+        """Return True when the database answers and nothing speaks against sending from here; False if told to stop."""
+        while True:
+            try:
+                refuse_second_host()
+                restored.look()
+            except DatabaseError as error:
+                logger.warning("The database does not answer: %s", error)
+                connection.close()
+            else:
+                return True
+            if self.stopping or lifeline.wait(BEAT):
+                return False
+
     def _told_to_stop(self, number: int, frame: object) -> None:
         self.stopping = True
+
+
+def refuse_second_host() -> None:
+    """Raise CommandError when another machine works on this SQLite database: its locks hold on one machine only."""
+    if connection.vendor != "sqlite":
+        return
+    here = tasks.worker_name().rpartition(":")[0]
+    lately = Worker.objects.filter(role="watchdog", seen_at__gte=clock.now() - SILENT)
+    if other := lately.exclude(name__startswith=f"{here}:").first():
+        raise CommandError(
+            f"{other.name.rpartition(':')[0]} works on this SQLite database already, and SQLite is for one machine. "
+            "Use PostgreSQL, or stop the worker there and wait for half a minute."
+        )
