@@ -37,18 +37,21 @@ class Answered:
     milliseconds: int
     at: datetime
     unreached: bool = False
+    address_digest: str = ""  # of the address that was pushed to: what the answer is about; "" when not known
 
     def line(self) -> str:
         """Return the journal's ``D`` line."""
-        rest = (
-            f"{self.http_status}, {self.milliseconds}, {self.at.timestamp()}, {'true' if self.unreached else 'false'}"
-        )
-        return f"D {self.device} [{_spelled(self.verdict)}, {rest}]\n"
+        numbers = f"{self.http_status}, {self.milliseconds}, {self.at.timestamp()}"
+        unreached = "true" if self.unreached else "false"
+        return f'D {self.device} [{_spelled(self.verdict)}, {numbers}, {unreached}, "{self.address_digest}"]\n'
 
     @classmethod
     def from_line(cls, device: int, rest: str) -> Answered:
         """Return what ``line`` wrote."""
-        outcome, reason, words, ambiguous, retry_after, hold, connection, status, ms, at, unreached = json.loads(rest)
+        outcome, reason, words, ambiguous, retry_after, hold, connection, *exchange = json.loads(rest)
+        status, ms, at, unreached, address_digest = [*exchange, ""][
+            :5
+        ]  # a journal of the version before names no address
         verdict = Verdict(
             outcome=Outcome(outcome),
             reason=reason,
@@ -58,7 +61,7 @@ class Answered:
             hold=timedelta(seconds=hold) if hold is not None else None,
             connection=connection,
         )
-        return cls(device, verdict, status, ms, datetime.fromtimestamp(at, UTC), unreached)
+        return cls(device, verdict, status, ms, datetime.fromtimestamp(at, UTC), unreached, address_digest)
 
 
 @lru_cache(maxsize=256)  # most answers are the same few
@@ -91,20 +94,43 @@ class Claimed:
         return self.sent - self.answered.keys()
 
 
+class JournalStuck(Exception):
+    """The journal can neither be written nor taken back: nothing may leave that it would not know of."""
+
+
 class Journal:
-    """The journal of one live sender. Not for two threads."""
+    """The journal of one live sender. Not for two threads.
+
+    A journal that misses a line would call a push untouched that has left. So with the first write that fails or comes
+    short (a full disk) it forgets everything and stays silent until its claim has ended: whoever adopts it finds
+    nothing, and ``released`` in the database decides who is in doubt.
+    """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.name = f"{HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.path = folder / f"{self.name}.log"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        # Under another name until the lock is held: a file that is seen is a file that is locked.
+        self._silent = False  # until the claim ends
+        self._complained = False
+        self._file: int | None = None  # None: it could not even be made
+        try:
+            self._file = self._made(folder)
+        except OSError as error:
+            self._complain(error)
+
+    def _made(self, folder: Path) -> int:
+        """Return the file, locked. Until then it has another name: a file that is seen is a file that is locked."""
+        folder.mkdir(parents=True, exist_ok=True)
         fresh = folder / f".{self.name}"
-        self._file = os.open(fresh, flags, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        file = os.open(fresh, flags, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
         fresh.rename(self.path)
-        self._broken = False
+        return file
+
+    @property
+    def held(self) -> bool:
+        """Whether the file is there and ours."""
+        return self._file is not None
 
     def claim(self, batch: int, token: uuid.UUID) -> None:
         """Note that this sender is about to claim ``batch`` under ``token``."""
@@ -120,28 +146,43 @@ class Journal:
 
     def clear(self) -> None:
         """Forget everything: no claim of this sender is open."""
-        os.ftruncate(self._file, 0)
+        self._silent = False
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
 
     def close(self) -> None:
         """Give up the file; nothing in it is open."""
-        with suppress(FileNotFoundError):
-            self.path.unlink()
-        os.close(self._file)
+        if self.held:
+            self.path.unlink(missing_ok=True)
+        self.abandon()
 
     def abandon(self) -> None:
-        """Leave the file to whoever comes next: what it tells is not in the database."""
-        os.close(self._file)
+        """Leave the file to whoever comes next: what it tells is not in the database. Safe to call again."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file, self._silent = None, True
 
     def _write(self, text: str) -> None:
-        if not text:
+        if not text or self._silent or self._file is None:
             return
+        whole = text.encode()
         try:
-            os.write(self._file, text.encode())
+            if os.write(self._file, whole) == len(whole):
+                return
         except OSError as error:
-            # A full disk. The lease and ``released`` still bound the damage; sending goes on, once complained.
-            if not self._broken:
-                self._broken = True
-                logger.warning("The journal cannot be written (%s). Sending goes on with the lease alone.", error)
+            self._complain(error)
+        else:
+            self._complain("only a part was taken")
+        self._silent = True
+        try:
+            os.ftruncate(self._file, 0)
+        except OSError as error:
+            raise JournalStuck(f"The journal {self.path.name} can neither be written nor emptied: {error}") from error
+
+    def _complain(self, why: object) -> None:
+        if not self._complained:
+            self._complained = True
+            logger.warning("The journal cannot be written (%s): a kill leaves more in doubt than is on the wire.", why)
 
 
 def read(path: Path) -> list[Claimed]:
@@ -150,7 +191,9 @@ def read(path: Path) -> list[Claimed]:
     text = path.read_text(encoding="utf-8", errors="replace")
     for line in text[: text.rfind("\n") + 1].splitlines():
         kind, _, rest = line.partition(" ")
-        with suppress(ValueError):  # torn by a full disk: what it would have said stays doubtful
+        with suppress(
+            ValueError, TypeError, OverflowError
+        ):  # torn, or not ours: what it would have said stays in doubt
             if kind == "C":
                 batch, token = rest.split()
                 claims.append(Claimed(int(batch), uuid.UUID(token)))
@@ -163,11 +206,18 @@ def read(path: Path) -> list[Claimed]:
 
 
 def adopt(folder: Path) -> Iterator[tuple[Path, list[Claimed]]]:
-    """Yield the journals of dead senders, each locked while the caller settles it and removed afterwards."""
+    """Yield the journals of dead senders, each locked while the caller settles it.
+
+    It is removed when the caller comes back for the next one, unless ``set_aside`` took it away meanwhile.
+    """
     for path in sorted(folder.glob(f"{HOST}-*.log")):
         try:
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
+            continue
+        except OSError as error:
+            logger.error("Set aside %s, which cannot be opened: %s", path.name, error)
+            set_aside(path)
             continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -178,6 +228,12 @@ def adopt(folder: Path) -> Iterator[tuple[Path, list[Claimed]]]:
             continue  # its owner lives
         finally:
             os.close(file)
+
+
+def set_aside(path: Path) -> None:
+    """Keep a journal that nobody can settle for a person to look at; its batches are settled when their lease ends."""
+    with suppress(OSError):
+        path.rename(path.with_suffix(".aside"))
 
 
 def owner_lives(folder: Path, name: str) -> bool:
