@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from campaigns.journal import Answered
 from campaigns.models import Breaker
 from devices import clock
+from devices.push.base import Outcome
 
 TRIP = 20  # failures in a row, of one sender, that open the breaker
 FIRST = timedelta(seconds=15)  # how long it stays open at first; doubled each time the service is still down
@@ -21,8 +22,9 @@ LONGEST = timedelta(minutes=2)
 
 
 def service_failed(answer: Answered) -> bool:
-    """Return whether an answer tells of the service and not of a device: none came, or a 5xx."""
-    return answer.http_status == 0 or answer.http_status >= 500
+    """Return whether an answer tells of the service and not of a device or of our credential: none came, or a 5xx."""
+    of_service = answer.verdict.outcome in {Outcome.RETRY, Outcome.UNKNOWN}
+    return of_service and (answer.http_status == 0 or answer.http_status >= 500)
 
 
 @dataclass(slots=True)

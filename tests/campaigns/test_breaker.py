@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from campaigns import breaker, control, sending, stats
-from campaigns.journal import Journal
+from campaigns import breaker, claiming, control, sending, stats
+from campaigns.journal import Answered, Journal
 from campaigns.models import Batch, Breaker, Campaign, Delivery
 from devices.clock import now
+from devices.push.base import Outcome, Verdict
 from tests.campaigns.conftest import House, outcomes
 
 
@@ -82,6 +83,20 @@ def test_a_service_that_refuses_connections_is_down_too(house: House, settings: 
     assert set(Delivery.objects.filter(campaign=campaign).values_list("copies", flat=True)) == {0}
 
 
+def answers(count: int, verdict: Verdict, status: int) -> list[Answered]:
+    return [Answered(number, verdict, status, 1, now()) for number in range(count)]
+
+
+@pytest.mark.faults(27)
+def test_one_apps_refused_certificate_is_not_the_service(house: House) -> None:
+    watch = breaker.Watch()
+    refused = Verdict(Outcome.DENIED, "Our certificate cannot be used: tlsv1 alert unknown ca")
+    watch.hear("mpns", answers(10 * breaker.TRIP, refused, 0))  # in the handshake: there is no status
+    assert not watch.tripped
+    watch.hear("mpns", answers(breaker.TRIP, Verdict(Outcome.RETRY, "could not be reached"), 0))
+    assert set(watch.tripped) == {"mpns"}
+
+
 def test_another_service_is_not_held_up(house: House) -> None:
     house.phones("ok")
     campaign = house.campaign()
@@ -124,7 +139,7 @@ def test_the_first_batches_leave_while_the_audience_is_still_being_frozen(house:
     campaign.refresh_from_db()
     assert campaign.status == Campaign.Status.PREPARING
     journal = Journal(sending.journal_folder())
-    assert sending.claim_next(journal) is not None
+    assert claiming.claim_next(journal) is not None
     sending.finish()
     campaign.refresh_from_db()
     assert campaign.status == Campaign.Status.PREPARING
