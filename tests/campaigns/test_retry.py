@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns.retry import BUSY, LONGEST, UNANSWERED, UNREACHED, Decision, decide, pause_after
+from campaigns.retry import (
+    BUSY,
+    LONGEST,
+    UNANSWERED,
+    UNREACHED,
+    Decision,
+    credential_refused,
+    decide,
+    pause_after,
+)
 from devices.push.base import Outcome, Verdict
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -73,4 +82,42 @@ def test_an_answer_we_do_not_understand_is_never_repeated() -> None:
 
 
 def test_a_refused_credential_costs_nobody_anything() -> None:
-    assert after(Verdict(Outcome.DENIED), attempt=9) == Decision(Outcome.DENIED, 0, NOW)
+    assert after(Verdict(Outcome.DENIED), attempt=9, pausing=True) == Decision(Outcome.DENIED, 0, NOW)
+    # A few devices of many are tried again, but not at once and not for ever faster.
+    assert after(Verdict(Outcome.DENIED), attempt=1) == Decision(Outcome.DENIED, 0, NOW + BUSY)
+    assert after(Verdict(Outcome.DENIED), attempt=9) == Decision(Outcome.DENIED, 0, NOW + LONGEST)
+    assert after(Verdict(Outcome.DENIED), leave_denied=True) == Decision(Outcome.REJECTED, 0)
+
+
+@pytest.mark.parametrize(
+    ("denied", "accepted", "denied_before", "accepted_before", "audience", "first_attempt", "refused"),
+    [
+        (1, 0, 0, 0, 1, True, True),  # the only one
+        (1, 0, 0, 0, 20_055, True, True),  # the first one of all: nobody has been accepted
+        (3, 189, 0, 0, 20_055, True, False),
+        (6, 0, 6, 20_049, 20_055, False, False),  # the six, again and again
+        (19, 0, 19, 981, 1000, False, False),
+        (50, 0, 50, 950, 1000, False, True),  # one in twenty
+        (1, 5, 0, 0, 6, True, True),
+        (200, 56, 0, 500_000, 1_000_000, True, True),  # withdrawn in the middle
+        (19, 1, 0, 500_000, 1_000_000, True, False),
+    ],
+)
+def test_the_share_decides_whether_it_is_our_credential(
+    denied: int,
+    accepted: int,
+    denied_before: int,
+    accepted_before: int,
+    audience: int,
+    first_attempt: bool,
+    refused: bool,
+) -> None:
+    found = credential_refused(
+        denied=denied,
+        accepted=accepted,
+        denied_before=denied_before,
+        accepted_before=accepted_before,
+        audience=audience,
+        first_attempt=first_attempt,
+    )
+    assert found is refused
