@@ -61,6 +61,9 @@ class Campaign(models.Model):
     per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Pushes a minute at most.")
     pruned_at = models.DateTimeField(null=True, editable=False)  # when its single deliveries were removed
     paced_until = models.DateTimeField(null=True, editable=False)  # no claim before this: the pace
+    # "Send again" to whom (control.AGAIN), while their batches are being made; "" for the first time.
+    again = models.CharField(max_length=10, blank=True, editable=False)
+    leave_denied = models.BooleanField(default=False, editable=False)  # a refused credential is final for its device
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-id"]
@@ -83,6 +86,12 @@ class Campaign(models.Model):
             return None
         return self.started_at - self.send_at
 
+    @property
+    def owner_may_send(self) -> bool:
+        """Whether who scheduled or started it may send campaigns now; False when nobody did, or is gone."""
+        owner = self.started_by
+        return owner is not None and owner.is_active and owner.has_perm("campaigns.send_campaign")
+
     def move(self, to: Status, because: str = "", **changes: Any) -> None:
         """Go to status ``to`` in one guarded update, together with ``changes``; raise MoveRefused if not allowed.
 
@@ -102,11 +111,12 @@ class Campaign(models.Model):
 Status = Campaign.Status
 MOVES: dict[Campaign.Status, frozenset[Campaign.Status]] = {
     Status.DRAFT: frozenset({Status.SCHEDULED, Status.PREPARING}),
-    Status.SCHEDULED: frozenset({Status.DRAFT, Status.PREPARING, Status.CANCELLED}),
+    Status.SCHEDULED: frozenset({Status.DRAFT, Status.PREPARING, Status.PAUSED, Status.CANCELLED}),
     Status.PREPARING: frozenset({Status.SENDING, Status.FINISHED, Status.PAUSED, Status.CANCELLED}),
     Status.SENDING: frozenset({Status.PAUSED, Status.FINISHED, Status.CANCELLED}),
     Status.PAUSED: frozenset({Status.PREPARING, Status.SENDING, Status.CANCELLED}),
-    Status.FINISHED: frozenset({Status.SENDING}),  # only by sending again to those it did not reach
+    # Only by sending again: to those it did not reach, or to a parked device.
+    Status.FINISHED: frozenset({Status.PREPARING, Status.SENDING}),
     Status.CANCELLED: frozenset(),
 }
 
@@ -154,7 +164,7 @@ class Batch(models.Model):
         QUEUED = "queued", _("queued")
         SENDING = "sending", _("sending")
         DONE = "done", _("done")
-        PARKED = "parked", _("parked")  # killed its sender three times; a person decides
+        PARKED = "parked", _("parked")  # one device that ended its senders; a person decides
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="batches")
     service = models.CharField(max_length=20)  # of all its devices: one service that is down holds up no other
@@ -162,6 +172,9 @@ class Batch(models.Model):
     due_at = models.DateTimeField()
     ids = models.BinaryField()  # device ids, 8 bytes each, big-endian
     doubtful = models.BinaryField(default=bytes)  # those of ids that may have got a copy already
+    # Those of ids that the present claim moved to a later batch (device on hold): they have no delivery here, and are
+    # that batch's from then on. Empty when nobody has the batch.
+    moved = models.BinaryField(default=bytes)
     size = models.PositiveIntegerField()
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     claims = models.PositiveSmallIntegerField(default=0)  # since the last time it made headway
@@ -250,6 +263,7 @@ class Worker(models.Model):
     doing = models.CharField(max_length=200, blank=True)
     restarts = models.PositiveIntegerField(default=0)  # watchdog: how often it restarted the cluster
     note = models.CharField(max_length=300, blank=True)  # watchdog: why it did so last
+    recorded_at = models.DateTimeField(null=True)  # sender: when it last wrote a window, exact to a second
 
 
 def pack(ids: Iterable[int]) -> bytes:

@@ -50,7 +50,9 @@ class Claim:
     doubtful: set[int]
     never_twice: bool
     expires_at: datetime | None
+    leave_denied: bool = False  # a device whose push is refused for our credential is given up
     windows: int = 0  # how many of this claim are recorded
+    moved: list[int] = field(default_factory=list)  # put into later batches under this claim, without a delivery
     # (attempt, moment) → the later batch this claim already made for it
     later: dict[tuple[int, datetime], Later] = field(default_factory=dict)
 
@@ -73,6 +75,7 @@ class Window:
     released: int = 0
     doubtful: frozenset[int] = frozenset()  # learnt at settling: may have got a copy, and no answer is known
     known: Mapping[int, Sequence[Any]] = field(default_factory=dict)  # rows of transfer.DEVICE_COLUMNS by device
+    pausing: bool = False  # the campaign pauses for a refused credential: whoever resumes it wants it tried at once
 
 
 def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = False, headway: bool = True) -> None:
@@ -82,14 +85,16 @@ def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = Fal
     False lets the claim count against it. A window that was written before, its confirmation lost with the
     connection, is not written twice. ``claim`` is changed only when the transaction stands.
     """
-    decided = [(answer, _decide(claim, answer, now)) for answer in window.answers]
+    decided = [(answer, _decide(claim, answer, now, window.pausing)) for answer in window.answers]
     leaving = {answer.device for answer in window.answers} | {device for device, _ in window.deferred}
     left = [device for device in claim.pending if device not in leaving]
     later = dict(claim.later)
+    moved = claim.moved + [device for device, _ in window.deferred]
     doubtful = (claim.doubtful | window.doubtful) - leaving
     counts = Counter(COUNTERS[decision.outcome] for _, decision in decided)
     with transaction.atomic():
-        if _fence(claim, window, counts, now, _ending(left, doubtful, headway) if give_back else {}):
+        ending = _ending(left, doubtful, headway) if give_back else {"moved": pack(moved)} if window.deferred else {}
+        if _fence(claim, window, counts, now, ending):
             _insert([_row(claim, answer, decision) for answer, decision in decided])
             if claim.attempt > 1:
                 Delivery.objects.filter(
@@ -102,11 +107,11 @@ def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = Fal
             _queue_later(claim, decided, window.deferred, later, now)
         else:
             later = {}  # what was made then is not known here: the next ones get batches of their own
-    claim.pending, claim.doubtful, claim.later = left, doubtful, later
+    claim.pending, claim.doubtful, claim.later, claim.moved = left, doubtful, later, moved
     claim.windows += 1
 
 
-def _decide(claim: Claim, answer: Answered, now: datetime) -> Decision:
+def _decide(claim: Claim, answer: Answered, now: datetime, pausing: bool) -> Decision:
     return decide(
         answer.verdict,
         attempt=claim.attempt,
@@ -115,13 +120,15 @@ def _decide(claim: Claim, answer: Answered, now: datetime) -> Decision:
         now=now,
         expires_at=claim.expires_at,
         unreached=answer.unreached,
+        pausing=pausing,
+        leave_denied=claim.leave_denied,
         spread=(claim.batch * 37 % 100) / 100,
     )
 
 
 def _ending(left: list[int], doubtful: set[int], headway: bool) -> dict[str, Any]:
     """Return the columns of a batch whose claim ends."""
-    columns: dict[str, Any] = {"claim_token": None, "lease_until": None, "claimed_by": "", "released": 0}
+    columns: dict[str, Any] = {"claim_token": None, "lease_until": None, "claimed_by": "", "released": 0, "moved": b""}
     if not left:
         return columns | {"status": Batch.Status.DONE, "ids": b"", "doubtful": b""}
     if headway:
@@ -135,12 +142,15 @@ def _ending(left: list[int], doubtful: set[int], headway: bool) -> dict[str, Any
     }
 
 
-def _fence(claim: Claim, window: Window, counts: Counter[str], now: datetime, ending: dict[str, Any]) -> bool:
-    """Write the batch's own columns; False when this very window stands already, Fenced when the claim is lost."""
+def _fence(claim: Claim, window: Window, counts: Counter[str], now: datetime, more: dict[str, Any]) -> bool:
+    """Write the batch's own columns; False when this very window stands already, Fenced when the claim is lost.
+
+    ``more`` are the columns beside counters and lease, or instead of them when the claim ends.
+    """
     columns: dict[str, Any] = {name: F(name) + count for name, count in counts.items()}
     if window.deferred:
         columns["deferred"] = F("deferred") + len(window.deferred)
-    columns |= ending or {"released": window.released, "lease_until": now + LEASE}
+    columns |= {"released": window.released, "lease_until": now + LEASE} | more
     mine = Batch.objects.filter(pk=claim.batch, claim_token=claim.token, status=Batch.Status.SENDING)
     if mine.filter(windows=claim.windows).update(windows=claim.windows + 1, **columns):
         return True
@@ -210,14 +220,19 @@ def _mark_devices(
 ) -> None:
     """Note on the devices what their answers showed, in one update per kind of news and in the order of ids.
 
+    An answer concerns the address that was pushed to. A device that has registered with another one meanwhile, perhaps
+    days before a journal is adopted, is left as it is.
+
     What the device's row says already is not written again, and the last acceptance is exact to FRESH: half of the
     database's time would go into it. The history has it to the millisecond.
     """
-    news: dict[tuple[tuple[str, Any], ...], list[int]] = defaultdict(list)
+    news: dict[tuple[tuple[str, Any], ...], list[Answered]] = defaultdict(list)
     for answer, decision in decided:
         changes: dict[str, Any] = {}
         verdict = answer.verdict
         connection, accepted_at = known.get(answer.device, UNKNOWN_DEVICE)[-2:]
+        if not answer.address_digest:
+            continue
         if decision.outcome is Outcome.ACCEPTED and (accepted_at is None or now - accepted_at > FRESH):
             changes |= {"accepted_at": now}
         if verdict.connection and (verdict.connection[:40] != connection or changes):
@@ -232,21 +247,27 @@ def _mark_devices(
                 "retired_by": claim.campaign,
             }
         if changes:
-            news[tuple(changes.items())].append(answer.device)
-    for columns, ids in news.items():
-        _update_devices(dict(columns), sorted(ids))
+            news[tuple(changes.items())].append(answer)
+    for columns, answers in news.items():
+        _update_devices(dict(columns), answers)
 
 
-def _update_devices(changes: dict[str, Any], ids: Sequence[int]) -> None:
-    """Write the same ``changes`` to many devices. By hand: Django takes longer to say it than the database to do it."""
+def _update_devices(changes: dict[str, Any], answers: Sequence[Answered]) -> None:
+    """Write the same ``changes`` to all devices that still have the address which ``answers`` are about.
+
+    By hand: Django takes longer to say it than the database to do it.
+    """
     meta = Device._meta
     fields: list[Any] = [meta.get_field(name) for name in changes]
     assignments = ", ".join(f"{field.column} = %s" for field in fields)
     values = [field.get_db_prep_save(value, connection) for field, value in zip(fields, changes.values(), strict=True)]
-    numbers = ", ".join(map(str, ids))
+    numbers = ", ".join(map(str, sorted(answer.device for answer in answers)))
+    # Where two devices of one window have swapped addresses, both addresses got the same news: it is true of either.
+    digests = [answer.address_digest for answer in answers]
+    theirs = f"id IN ({numbers}) AND address_digest IN ({', '.join(['%s'] * len(digests))})"
     with connection.cursor() as cursor:
-        statement = f"UPDATE {meta.db_table} SET {assignments} WHERE id IN ({numbers})"  # noqa: S608 (all our own)
-        cursor.execute(statement, values)
+        statement = f"UPDATE {meta.db_table} SET {assignments} WHERE {theirs}"  # noqa: S608 (all our own)
+        cursor.execute(statement, [*values, *digests])
 
 
 def _queue_later(
@@ -271,15 +292,19 @@ def _queue_later(
     for device, moment in deferred:
         put(device, claim.attempt, moment, device in claim.doubtful)
     for key, group in sorted(fresh.items()):
-        later[key] = _append(later.get(key), group) or _create(claim, *key, group)
+        later[key] = _append(later.get(key), group, now) or _create(claim, *key, group)
 
 
-def _append(earlier: Later | None, fresh: Later) -> Later | None:
-    """Add to a batch this claim made before; None when there is none or a sender has it already."""
+def _append(earlier: Later | None, fresh: Later, now: datetime) -> Later | None:
+    """Add to a batch this claim made before; None when there is none or somebody has ever claimed it.
+
+    One that was claimed and given back has lost the ids that were sent: writing ours over it would send them again.
+    """
     if earlier is None:
         return None
     both = Later(earlier.ids + fresh.ids, earlier.doubtful + fresh.doubtful, earlier.batch)
-    untouched = Batch.objects.filter(pk=both.batch or 0, status=Batch.Status.QUEUED, claims=0)
+    waiting = Batch.objects.filter(pk=both.batch or 0, status=Batch.Status.QUEUED, due_at__gt=now)
+    untouched = waiting.filter(claims=0, claimed_at=None)
     written = untouched.update(ids=pack(both.ids), doubtful=pack(both.doubtful), size=len(both.ids))
     return both if written else None
 

@@ -11,7 +11,7 @@ from campaigns.models import Notification
 from devices.models import Credential
 from devices.push.base import Payload, PushService, Request, Target
 from devices.push.message import Message
-from devices.push.services import find
+from devices.push.services import all_services, find
 
 PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_~.-]{0,500}")  # what no two parsers read differently
 
@@ -31,21 +31,26 @@ class CredentialLost(Exception):
 
 @dataclass(slots=True)
 class Renderer:
-    """Renders one campaign. Bytes are built once per content and class of devices, not once per device."""
+    """Renders one campaign for the devices of one service; asks the database once, when it is made.
 
-    app: int
+    Bytes are built once per content and class of devices, not once per device.
+    """
+
     notifications: dict[str, Notification]
+    credential: object | None = None
+    unreadable: str = ""  # why there is no credential though one is stored
     extra_hosts: frozenset[str] = frozenset()
     _judged: set[str] = field(default_factory=set)
     _payloads: dict[tuple[str, str, str], Payload] = field(default_factory=dict)
     _variants: dict[tuple[str, int | None], str] = field(default_factory=dict)
-    _credentials: dict[str, object | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, campaign: int, app: int) -> Renderer:
-        """Read the campaign's content."""
+    def of(cls, campaign: int, app: int, service: str) -> Renderer:
+        """Read the campaign's content and the App's credential for ``service``."""
         rows = Notification.objects.filter(campaign=campaign)
-        return cls(app, {row.language: row for row in rows}, frozenset({settings.EMULATOR} - {""}))
+        credential, unreadable = _credential(app, service)
+        extra_hosts = frozenset({settings.EMULATOR} - {""})
+        return cls({row.language: row for row in rows}, credential, unreadable, extra_hosts)
 
     def request(
         self, service: str, address: str, os_rank: int | None, language: str, message_id: str
@@ -54,6 +59,8 @@ class Renderer:
 
         Raises Unrenderable or ValueError when this one cannot get it, CredentialLost when nobody can.
         """
+        if self.unreadable:
+            raise CredentialLost(self.unreadable)
         push_service = find(service)
         target = Target(self._dialled(push_service, address), os_numbers(os_rank))
         variant = self._variants.get((service, os_rank))
@@ -64,7 +71,7 @@ class Renderer:
         if payload is None:
             payload = self._encode(push_service, variant, chosen)
             self._payloads[service, variant, chosen] = payload
-        return push_service, push_service.build(target, payload, message_id, self._credential(push_service))
+        return push_service, push_service.build(target, payload, message_id, self.credential)
 
     def _dialled(self, service: PushService, address: str) -> str:
         """Judge an address again at the last moment, whatever way it came into the database.
@@ -97,18 +104,19 @@ class Renderer:
             )
         return payload
 
-    def _credential(self, service: PushService) -> object | None:
-        if service.credentials is None:
-            return None
-        if service.slug not in self._credentials:
-            row = Credential.objects.filter(app=self.app, service=service.slug).first()
-            if row is not None and row.secret is None:
-                raise CredentialLost(
-                    f"The credential for {service.label} cannot be read with this installation's encryption key. "
-                    "Upload it again on the App's page, then go on."
-                )
-            self._credentials[service.slug] = service.credentials(**row.secret) if row else None
-        return self._credentials[service.slug]
+
+def _credential(app: int, slug: str) -> tuple[object | None, str]:
+    """Return what the App shows a service, and why it cannot be read ("": it can, or there is none)."""
+    service = next((one for one in all_services() if one.slug == slug), None)
+    row = Credential.objects.filter(app=app, service=slug).first()
+    if service is None or service.credentials is None or row is None:
+        return None, ""
+    if row.secret is None:
+        return None, (
+            f"The credential for {service.label} cannot be read with this installation's encryption key. "
+            "Upload it again on the App's page, then go on."
+        )
+    return service.credentials(**row.secret), ""
 
 
 def os_numbers(rank: int | None) -> tuple[int, ...]:

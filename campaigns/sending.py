@@ -1,45 +1,47 @@
 """The pipeline, in the order of time: prepare, claim, send, record, finish, sweep. (Start: campaigns/control.py.)
 
-What happens inside one batch is campaigns/transfer.py; what is written, campaigns/recording.py; what becomes of the
-batches of the dead, campaigns/settling.py.
+Which batch comes next is campaigns/claiming.py; what happens inside one, campaigns/transfer.py; what is written,
+campaigns/recording.py; what becomes of the batches of the dead, campaigns/settling.py.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import time
-import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
-from campaigns import breaker, planning, settling
-from campaigns.journal import Journal
-from campaigns.models import Batch, Breaker, Campaign, MoveRefused
-from campaigns.recording import LEASE, Claim
+from campaigns import breaker, claiming, planning, settling
+from campaigns.journal import Journal, JournalStuck
+from campaigns.models import Batch, Campaign, MoveRefused, Worker
+from campaigns.outage import AWAY, Outage
 from campaigns.rendering import Renderer
-from campaigns.transfer import ALONE, Abandoned, Stop, Transfer, Waiting, first_release
+from campaigns.transfer import ALONE, Stop, Transfer, Waiting
 from devices import clock
 from devices.push.base import Answer
 from devices.push.engine import Engine
 
 logger = logging.getLogger(__name__)
 
-PARKED_AT = 4  # the claim at which the device that never let its batch get on is put aside
 OPEN_CLAIMS = 32  # batches one sender has open at once; all but a few only wait for their slowest answers
 OPEN_OF_ONE = 24  # of them of one campaign, so that another one always finds room
 LOOK = 0.2  # seconds between two looks for due work by a sender that is busy
 SWEEP_EVERY = 2.0  # seconds between two sweeps
+FAREWELL = 15.0  # seconds a sender that was told to stop goes on trying to reach an absent database
+# Seconds it does so when its time is over: resuming is quicker than being called again. Budget (25), this and the
+# deadline of a push stay below the 120 after which django-q2 ends a task.
+OVERTIME = 60.0
 Status = Campaign.Status
-MOVING = (Status.PREPARING, Status.SENDING)  # the first batches leave while the last ones are still being frozen
+
+
+class Abandoned(Exception):
+    """The database is away and it is time to go: the journal keeps what we know for whoever comes next."""
 
 
 def journal_folder() -> Path:
@@ -55,17 +57,21 @@ class Sender:
     transfers: list[Transfer] = field(default_factory=list)
     idle: list[Journal] = field(default_factory=list)
     watch: breaker.Watch = field(default_factory=breaker.Watch)
+    name: str = ""  # of this process in the list of workers
     ended: int = 0  # batches that went through our hands
+    outage: Outage = field(default_factory=Outage)
     _swept: float = float("-inf")
     _looked: float = float("-inf")
+    _noted: float = float("-inf")
+    _over: float = 0.0  # since when it is time to go; 0.0: it is not
     _turn: int = 0
     _dry: bool = False  # the last look found nothing to claim
 
     @classmethod
-    def create(cls) -> Sender:
-        """Open an engine with the concurrency of the settings."""
+    def create(cls, name: str = "") -> Sender:
+        """Open an engine with the concurrency of the settings; ``name`` is that of this process as a worker."""
         allow = frozenset({settings.EMULATOR} - {""})
-        return cls(Engine(concurrency=settings.PUSH_CONCURRENCY, allow=allow))
+        return cls(Engine(concurrency=settings.PUSH_CONCURRENCY, allow=allow), name=name)
 
     def close(self) -> None:
         """Close the engine and the journals; no claim is open."""
@@ -82,32 +88,54 @@ class Sender:
     def run(self, stop: Stop, until: float) -> int:
         """Do what is due until there is nothing, ``stop()`` says so or the monotonic clock passes ``until``.
 
-        Returns how many batches that were. What is on the wire then has come home and is recorded.
+        Returns how many batches that were. What is on the wire then has come home and is recorded, what was not started
+        has gone back. Raises Abandoned when the database is away for too long then, and what Django raises when it is
+        away and nothing is on the wire.
         """
         before = self.ended
+        self._over = 0.0
         while True:
             told = stop()
-            if told:
-                for transfer in self.transfers:
-                    transfer.leaving = True
-            elif time.monotonic() < until:
-                self._patiently(self._look_around, stop)
-            if not self.transfers:
+            if told or time.monotonic() >= until:
+                self._take_leave(FAREWELL if told else OVERTIME)
+            else:
+                self._look(stop)
+            if not self.transfers and (self._over or not self.outage.lasts):
                 return self.ended - before
             self._start()
             self.gather(0.25)
-            self._patiently(self._judge)
+            self._guarded(self._judge)
             self._record()
+            if self.outage.lasts and not self.engine.in_flight:
+                time.sleep(0.05)
 
-    def _patiently(self, step: Callable[..., None], *arguments: object) -> None:
-        """Take a step that needs the database; when it is away, pushes that are out are still listened to."""
+    def _look(self, stop: Stop) -> None:
+        """Look around; raise what Django raises when the database is away and nothing is on the wire."""
+        if self._guarded(self._look_around, stop):
+            self.outage.over()
+        elif self.outage.error and self.outage.hopeless and not self.transfers:
+            raise self.outage.error
+
+    def _take_leave(self, patience: float) -> None:
+        """Start nothing more; leave what cannot be written to the journals when the database stays away."""
+        now = time.monotonic()
+        self._over = self._over or now
+        for transfer in self.transfers:
+            transfer.leaving = True
+        if self.outage.tries and now - max(self._over, self.outage.began) > patience:
+            self.abandon()
+            raise Abandoned
+
+    def _guarded(self, step: Callable[..., None], *arguments: object) -> bool:
+        """Take a step that needs the database and return True; False when it is away: the step is taken again later."""
+        if not self.outage.lifted():
+            return False
         try:
             step(*arguments)
-        except (OperationalError, InterfaceError) as error:
-            connection.close()
-            if not self.transfers:
-                raise
-            logger.warning("The database does not answer (%s); trying again.", type(error).__name__)
+        except AWAY as error:
+            self.outage.note(error)
+            return False
+        return True
 
     def gather(self, timeout: float) -> None:
         """Wait up to ``timeout`` seconds for answers and hand them to their batches."""
@@ -125,7 +153,7 @@ class Sender:
             self._swept = now
         if not self.transfers or now - self._looked > LOOK:
             self._looked, self._dry = now, False
-            while prepare_some() and not self.transfers and not sending_due() and not stop():
+            while prepare_some() and not self.transfers and not claiming.sending_due() and not stop():
                 pass
         while not self._dry and self._hungry() and not stop():
             self._dry = not self._claim(stop)
@@ -141,17 +169,21 @@ class Sender:
         journal = self.idle.pop() if self.idle else Journal(journal_folder())
         of_campaign = Counter(transfer.claim.campaign for transfer in self.transfers)
         full = [campaign for campaign, count in of_campaign.items() if count >= OPEN_OF_ONE]
+        claim = None
         try:
-            claim = claim_next(journal, full, self._closed(), alone=not self.transfers)
+            claim = claiming.claim_next(journal, full, self._closed(), alone=not self.transfers)
             if claim is not None:
-                renderer = Renderer.of(claim.campaign, claim.app)
-                transfer = Transfer(claim, self.engine, journal, renderer, stop, self.gather, self.watch)
-        except Crowded:
+                renderer = Renderer.of(claim.campaign, claim.app, claim.service)
+                transfer = Transfer(claim, self.engine, journal, renderer, stop, self.watch)
+        except claiming.Crowded:
             claim = None
-        except BaseException:
+        except BaseException as mistake:
             # Whether the claim stands is not known. Without an owner the journal gives it back, nothing being sent.
             journal.abandon()
-            raise
+            if claim is None or isinstance(mistake, AWAY) or not isinstance(mistake, Exception):
+                raise
+            settling.pause_for(mistake, claim.campaign, "A batch of it could not be opened")
+            return True
         if claim is None:
             self.idle.append(journal)
             return False
@@ -183,126 +215,65 @@ class Sender:
         for turn in range(count):
             if free <= 0:
                 return
-            free -= self.transfers[(self._turn + turn) % count].start_some(free)
+            transfer = self.transfers[(self._turn + turn) % count]
+            with self._parted(transfer):
+                free -= transfer.start_some(free)
         self._turn += 1
 
     def _record(self) -> None:
         """Let every batch write what is due; put away those that are through."""
-        for transfer in self.transfers:
-            try:
-                transfer.record_if_due()
-            except Abandoned:
-                self.abandon()
-                raise
-        for transfer in [transfer for transfer in self.transfers if transfer.ended]:
-            self.transfers.remove(transfer)
-            self._put_away(transfer)
+        for transfer in list(self.transfers):
+            if transfer.broken:
+                if self._guarded(transfer.assess) and not transfer.out:
+                    self.transfers.remove(transfer)
+                continue
+            before = transfer.claim.windows
+            answered = False
+            with self._parted(transfer):
+                answered = self._guarded(transfer.record_if_due) and self._guarded(transfer.assess)
+            if transfer.claim.windows > before:
+                self.outage.over()
+                self._guarded(self._note_record)
+            if transfer.ended and answered:
+                self._guarded(self._put_away, transfer)
+
+    def _note_record(self) -> None:
+        """Let the watchdog see that work moves: a tiny batch is claimed and done between two of its looks."""
+        now = time.monotonic()
+        if self.name and now - self._noted > 1.0:
+            Worker.objects.filter(name=self.name).update(recorded_at=clock.now())
+            self._noted = now
+
+    @contextmanager
+    def _parted(self, transfer: Transfer) -> Iterator[None]:
+        """Keep a mistake with one batch from the others: its campaign pauses, its journal is left to be settled."""
+        try:
+            yield
+        except JournalStuck:
+            raise
+        except Exception as mistake:
+            logger.exception("Batch %s of campaign %s is left.", transfer.claim.batch, transfer.claim.campaign)
+            transfer.give_up(f"A mistake on our side: {type(mistake).__name__}: {mistake}")
 
     def _put_away(self, transfer: Transfer) -> None:
-        transfer.journal.clear()
-        self.idle.append(transfer.journal)
-        self.ended += 1
-        if transfer.complaint:
-            with suppress(MoveRefused):
-                Campaign(pk=transfer.claim.campaign).move(Status.PAUSED, because=transfer.complaint[:300])
         finish(transfer.claim.campaign)
-
-
-class Crowded(Exception):
-    """The next batch has killed its senders before and wants one for itself."""
+        self.transfers.remove(transfer)
+        self.ended += 1
+        if transfer.journal.held:
+            transfer.journal.clear()
+            self.idle.append(transfer.journal)
 
 
 def prepare_some() -> bool:
     """Freeze the next part of the audience of the campaign that waits longest; return whether there may be more."""
     waiting = Campaign.objects.filter(status=Status.PREPARING).order_by("audience", "pk").values_list("pk", flat=True)
     first = waiting.first()
-    return first is not None and (planning.freeze_some(first) or waiting.exists())
-
-
-def claim_next(
-    journal: Journal, full: Sequence[int] = (), closed: Sequence[str] = (), *, alone: bool = True
-) -> Claim | None:
-    """Claim the first due batch of the campaign that has waited longest for a claim; None when nothing is due.
-
-    Campaigns in ``full`` and services in ``closed`` are passed over. ``alone`` says that the caller has no other
-    batch; raises Crowded when it has and the batch must be alone.
-    """
-    now = clock.now()
-    moving = Campaign.objects.filter(on_pace(now), status__in=MOVING).exclude(pk__in=full)
-    for campaign in moving.order_by(F("claimed_at").asc(nulls_first=True), "pk").values_list("pk", flat=True):
-        if claim := _claim_of(campaign, journal, now, closed, alone):
-            return claim
-    return None
-
-
-def on_pace(now: datetime, path: str = "") -> Q:
-    """Return the condition that a campaign is not ahead of its pace."""
-    return Q(**{f"{path}paced_until": None}) | Q(**{f"{path}paced_until__lte": now})
-
-
-def _claim_of(campaign: int, journal: Journal, now: datetime, closed: Sequence[str], alone: bool) -> Claim | None:
-    with transaction.atomic():
-        batch = (
-            Batch.objects.select_for_update(
-                of=("self",), skip_locked=connection.features.has_select_for_update_skip_locked
-            )
-            .select_related("campaign")
-            .filter(campaign=campaign, campaign__status__in=MOVING, status=Batch.Status.QUEUED, due_at__lte=now)
-            .exclude(service__in=closed)
-            .order_by("due_at", "pk")
-            .first()
-        )
-        if batch is None:
-            return None
-        batch.claims += 1
-        if batch.claims >= PARKED_AT:
-            settling.park_culprit(batch)
-            return None
-        if batch.claims >= ALONE and not alone:
-            raise Crowded
-        _take_hold(batch, journal, now)
-        pace = batch.campaign.per_minute
-        paced_until = now + timedelta(minutes=len(batch.ids) // 8 / pace) if pace else None
-        on_time = Campaign.objects.filter(on_pace(now), pk=campaign)
-        if not on_time.update(claimed_at=now, paced_until=paced_until):
-            transaction.set_rollback(True)  # another sender took this campaign's turn meanwhile
-            return None
-        return settling.claim_of(batch)
-
-
-def _take_hold(batch: Batch, journal: Journal, now: datetime) -> None:
-    """Make the batch ours, with a lease; the journal hears of it before the database does."""
-    batch.status, batch.claim_token, batch.windows = Batch.Status.SENDING, uuid.uuid4(), 0
-    batch.claimed_by, batch.claimed_at, batch.lease_until = f"{journal.name} {os.getpid()}", now, now + LEASE
-    batch.released = first_release(batch.claims, len(batch.ids) // 8, len(batch.doubtful) // 8)
-    journal.claim(batch.pk, batch.claim_token)
-    batch.save(
-        update_fields=[
-            "status",
-            "claim_token",
-            "windows",
-            "claimed_by",
-            "claimed_at",
-            "lease_until",
-            "released",
-            "claims",
-        ]
-    )
-
-
-def due_work() -> bool:
-    """Return whether there is a batch to claim or a campaign to prepare now."""
-    return sending_due() or Campaign.objects.filter(status=Status.PREPARING).exists()
-
-
-def sending_due() -> bool:
-    """Return whether there is a batch to claim now."""
-    now = clock.now()
-    resting = Breaker.objects.filter(open_until__gt=now).values("service")
-    due = Batch.objects.filter(
-        on_pace(now, "campaign__"), campaign__status__in=MOVING, status=Batch.Status.QUEUED, due_at__lte=now
-    ).exclude(service__in=resting)
-    return due.exists()
+    if first is None:
+        return False
+    with settling.set_apart(first, "Its audience cannot be prepared"):
+        if planning.freeze_some(first):
+            return True
+    return waiting.exists()
 
 
 OPEN = Batch.objects.filter(status__in=[Batch.Status.QUEUED, Batch.Status.SENDING])
@@ -318,11 +289,16 @@ def finish(campaign: int | None = None) -> int:
 
 
 def sweep() -> None:
-    """Look after everything nobody was told about: due campaigns start, the batches of the dead are settled."""
+    """Look after everything nobody was told about: due campaigns start, the batches of the dead are settled.
+
+    One campaign or journal with which that fails is paused or set aside, with the reason; the others go on.
+    """
     now = clock.now()
-    for campaign in Campaign.objects.filter(status=Status.SCHEDULED, send_at__range=(now - planning.GRACE, now)):
-        with suppress(MoveRefused):
-            planning.begin(campaign)
+    due = Campaign.objects.filter(status=Status.SCHEDULED, send_at__range=(now - planning.GRACE, now))
+    for campaign in due.select_related("started_by"):
+        with settling.set_apart(campaign.pk, "It could not be started"), suppress(MoveRefused):
+            if campaign.owner_may_send:
+                planning.begin(campaign)
     settling.adopt_journals(journal_folder())
     settling.take_over_expired(journal_folder())
     finish()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -12,7 +13,8 @@ from django.db import transaction
 
 from campaigns import journal
 from campaigns.journal import Answered
-from campaigns.models import Batch, Delivery, pack, unpack
+from campaigns.models import Batch, Campaign, Delivery, MoveRefused, pack, unpack
+from campaigns.outage import AWAY
 from campaigns.recording import Claim, Fenced, Window, record
 from devices import clock
 from devices.push.base import Outcome, Verdict
@@ -29,12 +31,41 @@ TWICE_DOUBTFUL = Verdict(
 )
 
 
+@contextmanager
+def set_apart(campaign: int, what: str) -> Iterator[None]:
+    """Keep a mistake with one campaign from the others: pause it, with ``what`` and the mistake as the reason."""
+    try:
+        with transaction.atomic():
+            yield
+    except AWAY:
+        raise
+    except Exception as mistake:  # noqa: BLE001 (whatever it is, it is this campaign's)
+        pause_for(mistake, campaign, what)
+
+
+def pause_for(mistake: Exception, campaign: int, what: str) -> None:
+    """Pause a campaign for a mistake of ours that is being handled; one that moves no more stays as it is."""
+    logger.error("Campaign %s is paused. %s.", campaign, what, exc_info=mistake)
+    because = f"{what}: {type(mistake).__name__}: {mistake}"
+    with suppress(MoveRefused, Campaign.DoesNotExist):
+        Campaign(pk=campaign).move(Campaign.Status.PAUSED, because=because[:300])
+
+
 def adopt_journals(folder: Path) -> int:
-    """Settle every claim of the dead senders of this machine; return how many batches that were."""
+    """Settle every claim of the dead senders of this machine; return how many batches that were.
+
+    A journal with a claim that cannot be settled is set aside, and the campaign pauses.
+    """
     settled = 0
     for path, claims in journal.adopt(folder):
+        done = 0
         for claimed in claims:
-            settled += settle(claimed.batch, claimed.token, claimed.answered.values(), claimed.doubtful)
+            campaign = Batch.objects.filter(pk=claimed.batch).values_list("campaign", flat=True).first()
+            with set_apart(campaign or 0, "What a sender left could not be settled"):
+                settled += settle(claimed.batch, claimed.token, claimed.answered.values(), claimed.doubtful)
+                done += 1
+        if done < len(claims):
+            journal.set_aside(path)
         logger.info("Adopted %s with %d claims.", path.name, len(claims))
     return settled
 
@@ -47,13 +78,19 @@ def take_over_expired(folder: Path) -> int:
     now = clock.now()
     settled = 0
     expired = Batch.objects.filter(status=Batch.Status.SENDING, lease_until__lt=now).order_by("lease_until")
-    for pk, token, owner, lease_until in expired.values_list("pk", "claim_token", "claimed_by", "lease_until")[:100]:
+    columns = ("pk", "campaign", "claim_token", "claimed_by", "lease_until")
+    for pk, campaign, token, owner, lease_until in expired.values_list(*columns)[:100]:
         name = owner.partition(" ")[0]
         if token is None or lease_until is None:  # the filter says it cannot be; the columns may be null
             continue
         if now < lease_until + PATIENCE and journal.owner_lives(folder, name):
             continue
-        settled += settle(pk, token, (), None)
+        done = settled
+        with set_apart(campaign, "What a sender left could not be settled"):
+            settled += settle(pk, token, (), None)
+            done = -1
+        if done >= 0:  # not at every sweep, and not before others
+            Batch.objects.filter(pk=pk, claim_token=token).update(lease_until=now + PATIENCE)
     return settled
 
 
@@ -80,7 +117,8 @@ def settle(batch: int, token: UUID, answers: Iterable[Answered], doubtful: set[i
         )
         ids = unpack(row.ids)
         maybe = set(ids[: row.released]) if doubtful is None else doubtful
-        pending = set(claim.pending) - rows
+        # Whom the dead sender had moved to a later batch is that batch's: back in this one, it would be sent twice.
+        pending = set(claim.pending) - rows - set(unpack(row.moved))
         claim.pending = [device for device in claim.pending if device in pending]
         known = [answer for answer in answers if answer.device in pending]
         maybe &= pending - {answer.device for answer in known}
@@ -108,6 +146,7 @@ def claim_of(row: Batch) -> Claim:
         doubtful=set(unpack(row.doubtful)),
         never_twice=row.campaign.never_twice,
         expires_at=row.campaign.expires_at,
+        leave_denied=row.campaign.leave_denied,
         windows=row.windows,
     )
 

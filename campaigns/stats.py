@@ -10,10 +10,8 @@ from typing import Any
 from django.db.models import F, Min, Q, Sum
 from django.db.models.functions import Coalesce
 
-from campaigns import sending
 from campaigns.models import Batch, Breaker, Campaign, Delivery, Worker
 from campaigns.planning import GRACE
-from campaigns.recording import LEASE
 from devices import clock
 from devices.push import services
 from devices.push.base import Outcome
@@ -28,7 +26,6 @@ FINAL = (
     Outcome.EXPIRED,
     Outcome.SKIPPED,
 )
-RENEWED = timedelta(seconds=8)  # a busy sender renews its lease every two
 NO_WORKER = "No worker is running, so nothing can be sent. Start one with “manage.py runworker”."
 ABSENT = timedelta(minutes=2)  # without a sign of life this long, a worker is gone
 
@@ -173,12 +170,3 @@ def _waiting(campaign: Campaign, now: datetime) -> str:
 def workers_alive(now: datetime | None = None) -> bool:
     """Return whether a worker gave a sign of life lately."""
     return Worker.objects.filter(seen_at__gte=(now or clock.now()) - ABSENT).exists()
-
-
-def moving() -> bool:
-    """Return whether due work moves: nothing is due, or a sender renewed its lease within RENEWED."""
-    renewed = clock.now() + LEASE - RENEWED
-    busy = Batch.objects.filter(status=Batch.Status.SENDING)
-    if busy.filter(lease_until__gt=renewed).exists():
-        return True
-    return not (sending.due_work() or busy.exists())

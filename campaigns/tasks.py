@@ -17,9 +17,9 @@ from django.db import transaction
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from campaigns import lifeline, pruning, sending, settling
+from campaigns import claiming, lifeline, pruning, sending, settling
 from campaigns.models import Worker
-from campaigns.transfer import Abandoned
+from campaigns.sending import Abandoned
 from devices import clock
 
 logger = logging.getLogger(__name__)
@@ -46,18 +46,19 @@ def pump(version: int = VERSION) -> None:
     if version != VERSION:
         logger.info("Ignored a doorbell of version %s; this is %s.", version, VERSION)
         return
-    sender = sending.Sender.create()
+    sender = sending.Sender.create(worker_name())
     until = time.monotonic() + BUDGET
     try:
         work(sender, until)
     except Abandoned:
+        sender.abandon()
         logger.warning("Stopped while the database was away; the journal keeps what it does not know.")
         raise
-    except Exception:
+    except BaseException:  # also the SystemExit by which django-q2 ends a task that takes too long
         sender.abandon()
         raise
     sender.close()
-    if not lifeline.cut() and sending.due_work():
+    if not lifeline.cut() and claiming.due_work():
         ring()
 
 
@@ -78,7 +79,7 @@ def work(sender: sending.Sender, until: float) -> None:
 def tick() -> None:
     """Look after what nobody was told about, and ring when something is due. Harmless at any time, from anywhere."""
     sending.sweep()
-    if sending.due_work():
+    if claiming.due_work():
         ring()
     else:
         pruning.prune_if_wanted()

@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db.models import Q, Sum
 
+from campaigns import retry
 from campaigns.breaker import Watch
 from campaigns.journal import Answered, Journal
-from campaigns.models import Campaign, Delivery
+from campaigns.models import Batch, Campaign, Delivery, MoveRefused
 from campaigns.recording import LEASE, Claim, Fenced, Window, campaign_status, message_id, record
 from campaigns.rendering import CredentialLost, Renderer, Unrenderable
 from devices import clock
@@ -31,7 +33,6 @@ WINDOW = 256  # pushes whose outcomes are written together; also how far ``relea
 ALONE = 3  # from this claim on a batch goes one push at a time, so that a culprit stands alone
 BEAT = 2.0  # seconds: how often a sender renews its lease and looks whether it should stop, at the least
 TAIL = 0.25  # seconds the last answers of a batch may wait for each other
-FAREWELL = 15.0  # seconds a sender that was told to stop goes on trying to reach an absent database
 GOING_ON = {Campaign.Status.PREPARING, Campaign.Status.SENDING}
 SUSPICIOUS = 20  # so many rejections and not one acceptance: the message is wrong, not the devices
 ERASED = Verdict(Outcome.SKIPPED, "The device was erased before its turn came.")
@@ -45,15 +46,12 @@ DEVICE_COLUMNS = (
     "language",
     "status",
     "hold_until",
+    "address_digest",
     "connection",
     "accepted_at",
 )
 
 Stop = Callable[[], bool]
-
-
-class Abandoned(Exception):
-    """The database is away and we were told to stop: the journal keeps what we know for whoever comes next."""
 
 
 def first_release(claims: int, size: int, doubtful: int) -> int:
@@ -84,7 +82,6 @@ class Transfer:
     journal: Journal
     renderer: Renderer
     stop: Stop
-    gather: Callable[[float], None]  # listens to every push of this sender for so many seconds
     watch: Watch
     order: list[int] = field(init=False)
     devices: dict[int, Any] = field(init=False)
@@ -93,10 +90,17 @@ class Transfer:
     out: int = 0  # pushes on the wire
     answers: list[Answered] = field(default_factory=list)
     deferred: list[tuple[int, datetime]] = field(default_factory=list)
+    unwritten: Window | None = None  # built, and not in the database yet
+    giving_back: bool = False  # the claim ends with it
+    unread: Window | None = None  # written, and not yet looked at for what it says of the whole campaign
     leaving: bool = False  # nothing more is started; the batch goes back
     fenced: bool = False  # somebody else has the batch: nothing of it may be written any more
+    broken: bool = False  # a mistake of ours befell it
     ended: bool = False
     complaint: str = ""  # why the campaign must pause
+    told: bool = False  # the campaign was paused for it
+    refusal: str = ""  # the last answer that did not take our credential
+    heard_yes: bool = False  # a push of this claim was accepted
     started_at: datetime = field(init=False)
     anchor: float = field(init=False)
     recorded: float = field(init=False)
@@ -148,26 +152,58 @@ class Transfer:
         now = self.now()
         fresh = []
         for waiting, answer in arrived:
+            device = waiting.device
             verdict = waiting.service.interpret(answer, authenticated=waiting.authenticated)
             lost = answer.lost is Lost.NOT_SENT
-            fresh.append(Answered(waiting.device, verdict, answer.status, answer.milliseconds, now, lost))
-            if verdict.outcome is Outcome.DENIED:
-                self.complaint, self.leaving = self.complaint or verdict.reason, True
+            about = self.devices[device][7]
+            fresh.append(Answered(device, verdict, answer.status, answer.milliseconds, now, lost, about))
+            if verdict.outcome is Outcome.ACCEPTED:
+                self.heard_yes = True
+            elif verdict.outcome is Outcome.DENIED and not self.claim.leave_denied:
+                self.refusal = verdict.reason
+                self.leaving |= not self.heard_yes  # until the record tells whether anybody is still accepted
         self.journal.answered(fresh)
         self.answers += fresh
         self.watch.hear(self.claim.service, fresh)
 
+    def give_up(self, complaint: str) -> None:
+        """Leave the batch to whoever adopts its journal, and pause the campaign."""
+        self.journal.abandon()
+        self.unwritten = self.unread = None
+        self.broken = self.fenced = self.leaving = True
+        self.complaint = complaint
+
     def record_if_due(self) -> None:
-        """Write what was answered when enough came together, when others wait for it, or when it is the last."""
+        """Write what was answered when enough came together, when others wait for it, or when it is the last.
+
+        When the database is away it raises what Django raises; the window waits and is written at the next call.
+        """
         over = not self.out and not self.backlog
+        if self.ended:
+            return
         if self.fenced:
             self.ended = not self.out
+        elif self.unwritten is not None:
+            self._write(self.unwritten)
         elif over or self._must_record():
-            try:
-                self._record(give_back=over)
-            except Fenced as lost:
-                logger.warning("Stopped: %s.", lost)
-                self.fenced = self.leaving = True
+            window = Window(tuple(self.answers), tuple(self.deferred), self._ahead(), known=self.devices)
+            self.answers, self.deferred, self.giving_back = [], [], over
+            self._write(window)
+
+    def assess(self) -> None:
+        """Look at what the last window says of the whole campaign: whether to go on, and whether to pause it.
+
+        When the database is away it raises what Django raises, and looks at the next call.
+        """
+        if self.complaint and not self.told:
+            with suppress(MoveRefused):
+                Campaign(pk=self.claim.campaign).move(Campaign.Status.PAUSED, because=self.complaint[:300])
+            self.told = True
+        if self.unread is None:
+            return
+        self.leaving |= self.stop() or campaign_status(self.claim.campaign) not in GOING_ON
+        self._look_for_rejection(self.unread)
+        self.unread = None
 
     def _prepared(self, device: int) -> tuple[Request, Waiting] | None:
         """Return the request for a device; None when it has an outcome, or a later moment, without a push."""
@@ -218,36 +254,37 @@ class Transfer:
             return min(len(self.order), self.next + (0 if self.out else 1))
         return min(len(self.order), self.next + WINDOW)
 
-    def _record(self, give_back: bool = False) -> None:
-        """Write what was answered and look whether to go on."""
-        ahead = self._ahead()
-        window = Window(tuple(self.answers), tuple(self.deferred), ahead, known=self.devices)
-        self.answers, self.deferred = [], []
-        self._persist(window, give_back)
-        self.released, self.recorded = ahead, time.monotonic()
-        self.ended = give_back
-        if give_back or self.leaving:
+    def _write(self, window: Window) -> None:
+        """Put a window into the database, now or at a later call."""
+        self.unwritten = window
+        try:
+            if self.refusal and self._refused(window):
+                self.complaint = self.complaint or self.refusal
+                self.leaving = True
+                window = self.unwritten = replace(window, released=self.next, pausing=True)
+            record(self.claim, window, now=self.now(), give_back=self.giving_back)
+        except Fenced as lost:
+            logger.warning("Stopped: %s.", lost)
+            self.fenced, self.leaving, self.unwritten = True, True, None
             return
-        self.leaving = self.stop() or campaign_status(self.claim.campaign) not in GOING_ON
-        self._look_for_rejection(window)
+        self.refusal = ""
+        self.released, self.recorded = window.released, time.monotonic()
+        self.unwritten, self.unread, self.ended = None, window, self.giving_back
 
-    def _persist(self, window: Window, give_back: bool) -> None:
-        """Record a window through any absence of the database; pushes that are out are listened to meanwhile."""
-        pause, told = 0.05, 0.0
-        while True:
-            try:
-                return record(self.claim, window, now=self.now(), give_back=give_back)
-            except (OperationalError, InterfaceError) as error:
-                logger.warning("The database does not answer (%s); trying again.", type(error).__name__)
-                connection.close()
-            if self.stop():
-                told = told or time.monotonic()
-                if time.monotonic() - told > FAREWELL:
-                    raise Abandoned
-            pause = min(pause * 2, 1.0)
-            waited = time.monotonic() + pause
-            self.gather(pause)
-            time.sleep(max(0.0, waited - time.monotonic()))
+    def _refused(self, window: Window) -> bool:
+        """Return whether our credential is refused, and not only for a few devices of many."""
+        claim, outcomes = self.claim, [answer.verdict.outcome for answer in window.answers]
+        batches = Batch.objects.filter(campaign=claim.campaign, service=claim.service)
+        sums = batches.aggregate(accepted=Sum("accepted"), audience=Sum("size", filter=Q(attempt=1)))
+        before = Delivery.objects.filter(campaign=claim.campaign, latest=True, outcome=Outcome.DENIED)
+        return retry.credential_refused(
+            denied=outcomes.count(Outcome.DENIED),
+            accepted=outcomes.count(Outcome.ACCEPTED),
+            denied_before=before.filter(batch__service=claim.service).count(),
+            accepted_before=sums["accepted"] or 0,
+            audience=sums["audience"] or 0,
+            first_attempt=claim.attempt == 1,
+        )
 
     def _look_for_rejection(self, window: Window) -> None:
         """Pause the campaign when its first pushes were all rejected for what they say."""

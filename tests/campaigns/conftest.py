@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 
 from campaigns import control, tasks
 from campaigns.models import Campaign, Delivery, Notification
@@ -62,6 +63,13 @@ class House:
         campaign = Campaign.objects.create(app=self.app, name="Storm", **more)
         Notification.objects.create(campaign=campaign, message=message, fields=STORM if content is None else content)
         return campaign
+
+    def person(self, *permissions: str) -> User:
+        """Return somebody new who may do these things with campaigns ("send", "view", …)."""
+        person = User.objects.create_user(f"person-{next(numbers)}")
+        names = [f"{permission}_campaign" for permission in permissions]
+        person.user_permissions.set(Permission.objects.filter(codename__in=names))
+        return person
 
     def send(self, message: str = "toast", content: dict[str, Any] | None = None, **more: Any) -> Campaign:
         """Compose, start and run until nothing is due."""

@@ -273,7 +273,7 @@ def test_send_again_reaches_the_failed_and_nobody_else(house: House, clock: Any)
 def test_a_scheduled_campaign_starts_by_itself(house: House, clock: Any) -> None:
     house.phones("ok")
     campaign = house.campaign()
-    control.schedule(campaign, None, now() + timedelta(hours=2))
+    control.schedule(campaign, house.person("send"), now() + timedelta(hours=2))
     house.run()
     assert house.ledger() == []
     clock.advance(timedelta(hours=2, seconds=1))

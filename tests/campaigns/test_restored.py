@@ -25,7 +25,7 @@ Status = Campaign.Status
 
 def scheduled(house: House, after: timedelta) -> Campaign:
     campaign = house.campaign()
-    control.schedule(campaign, None, now() + after)
+    control.schedule(campaign, house.person("send"), now() + after)
     return campaign
 
 

@@ -14,7 +14,7 @@ import time_machine
 from django.db import DatabaseError, connection, transaction
 from django.db.backends.signals import connection_created
 
-from campaigns import control, sending, settling
+from campaigns import claiming, control, sending, settling
 from campaigns.journal import Journal
 from campaigns.models import Batch, Campaign, Delivery
 from campaigns.recording import LEASE
@@ -175,7 +175,7 @@ def test_a_machine_whose_clock_jumps_neither_loses_nor_steals_a_batch(house: Hou
     control.start(house.campaign(), None)
     sending.prepare_some()
     journal = Journal(sending.journal_folder())
-    claim = sending.claim_next(journal)
+    claim = claiming.claim_next(journal)
     assert claim is not None
     before = database_clock.now()
     with time_machine.travel(before + jump):
@@ -183,7 +183,7 @@ def test_a_machine_whose_clock_jumps_neither_loses_nor_steals_a_batch(house: Hou
         assert row.lease_until is not None
         assert timedelta(0) < row.lease_until - database_clock.now() <= LEASE
         assert settling.take_over_expired(sending.journal_folder()) == 0
-        assert not sending.due_work()
+        assert not claiming.due_work()
     journal.abandon()
     settling.adopt_journals(sending.journal_folder())
     with time_machine.travel(before + jump):

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from campaigns import control, sending, settling
+from campaigns import claiming, control, sending, settling
 from campaigns.journal import Answered, Journal
 from campaigns.models import Batch, Campaign, Delivery, unpack
+from campaigns.reconciling import reconcile
 from campaigns.recording import LEASE, Claim, Fenced, Window, record
 from campaigns.transfer import ALONE
 from devices.clock import now
 from devices.models import Device
 from devices.push.base import Outcome, Verdict
+from devices.registration import Registration, register
+from devices.secrets import digest
 from tests.campaigns.conftest import House, outcomes
+from tests.campaigns.test_journal import room_for
 
 TAKEN = Verdict(Outcome.ACCEPTED)
 
@@ -30,7 +33,7 @@ def claimed(house: House, count: int, **more: Any) -> tuple[Campaign, Claim, Jou
     control.start(campaign, None)
     sending.prepare_some()
     journal = Journal(sending.journal_folder())
-    claim = sending.claim_next(journal)
+    claim = claiming.claim_next(journal)
     assert claim is not None
     return campaign, claim, journal
 
@@ -132,7 +135,7 @@ def test_in_doubt_a_second_time_is_unknown_and_not_sent_again(house: House) -> N
     journal.sending([victim])
     die(journal)
     adopt()
-    again = sending.claim_next(heir := Journal(sending.journal_folder()))
+    again = claiming.claim_next(heir := Journal(sending.journal_folder()))
     assert again is not None
     heir.sending([victim])
     die(heir)
@@ -166,7 +169,7 @@ def test_a_batch_that_kills_its_senders_is_parked_with_only_its_culprit(house: H
         die(journal)
         adopt()
         journal = Journal(sending.journal_folder())
-        sending.claim_next(journal)
+        claiming.claim_next(journal)
     die(journal)
     adopt()
     house.run()
@@ -190,8 +193,8 @@ def test_a_batch_under_suspicion_waits_until_a_sender_has_nothing_else(house: Ho
     adopt()
     Batch.objects.filter(pk=claim.batch).update(claims=ALONE - 1)
     heir = Journal(sending.journal_folder())
-    with pytest.raises(sending.Crowded):
-        sending.claim_next(heir, alone=False)
+    with pytest.raises(claiming.Crowded):
+        claiming.claim_next(heir, alone=False)
     heir.close()
     house.run()
     assert len(house.ledger()) == 4
@@ -227,25 +230,86 @@ def test_slow_phones_of_one_batch_do_not_keep_the_next_one_waiting(house: House)
     assert last_quick < min(at[device] for device in slow)
 
 
-@pytest.mark.faults(55)
-def test_two_senders_never_get_the_same_batch(house: House) -> None:
-    _, first, journal = claimed(house, 600)
-    other = Journal(sending.journal_folder())
-    second = sending.claim_next(other)
-    assert second is not None
-    assert not set(first.pending) & set(second.pending)
-    assert sending.claim_next(other) is None
-    assert first.token != second.token != uuid.UUID(int=0)
-    journal.close()
-    other.close()
+@pytest.mark.faults(2, 12)
+@pytest.mark.parametrize("journal_is_left", [True, False])
+@pytest.mark.parametrize("never_twice", [True, False])
+def test_a_device_on_hold_that_was_moved_to_a_later_batch_does_not_come_back(
+    house: House, clock: Any, journal_is_left: bool, never_twice: bool
+) -> None:
+    campaign, claim, journal = claimed(house, 6, never_twice=never_twice)
+    held, until = claim.pending[1], now() + timedelta(seconds=75)
+    Device.objects.filter(pk=held).update(hold_until=until)
+    record(claim, Window((), [(held, until)], released=6), now=now())
+    die(journal)
+    if not journal_is_left:
+        journal.path.unlink()
+        clock.advance(LEASE + timedelta(seconds=1))
+        assert settling.take_over_expired(sending.journal_folder()) == 1
+    assert adopt() == journal_is_left
+    waiting = [device for batch in Batch.objects.filter(campaign=campaign) for device in unpack(batch.ids)]
+    unknown = list(Delivery.objects.filter(campaign=campaign).values_list("device_id", flat=True))
+    assert sorted(waiting + unknown) == sorted([*claim.pending, held])
+    house.run()
+    clock.advance(timedelta(minutes=3))
+    house.run()
+    assert max(house.copies().values()) == 1
+    assert reconcile(Campaign.objects.get(pk=campaign.pk)).violations == []
 
 
-def test_claims_go_round_the_campaigns(house: House) -> None:
-    large, _, journal = claimed(house, 1600)
-    small = house.campaign()
-    control.start(small, None)
-    while sending.prepare_some():
-        pass
-    turns = [claim.campaign for _ in range(4) if (claim := sending.claim_next(journal))]
-    assert turns == [small.pk, large.pk, small.pk, large.pk]
-    journal.close()
+@pytest.mark.faults(48)
+@pytest.mark.parametrize("never_twice", [True, False])
+def test_after_a_full_disk_and_a_kill_whatever_may_have_left_is_in_doubt(
+    house: House, clock: Any, never_twice: bool
+) -> None:
+    campaign, claim, journal = claimed(house, 5, never_twice=never_twice)
+    journal.sending(claim.pending[:1])
+    with room_for(journal.path.stat().st_size + 3):
+        journal.sending(claim.pending[1:3])  # these leave, and no line tells of them
+    die(journal)
+    adopt()
+    clock.advance(LEASE + timedelta(seconds=1))
+    assert settling.take_over_expired(sending.journal_folder()) == 1
+    if never_twice:
+        assert outcomes(campaign) == {"unknown": 5}
+    else:
+        assert set(doubtful(claim.batch)) == set(claim.pending)
+
+
+EXPIRED = Verdict(Outcome.GONE, "The subscription has expired.", connection="disconnected")
+HELD = Verdict(Outcome.RETRY, "412", hold=timedelta(hours=1), connection="inactive")
+
+
+@pytest.mark.faults(56)
+@pytest.mark.parametrize("verdict", [EXPIRED, HELD])
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_late_answer_judges_only_the_address_that_was_pushed_to(house: House, verdict: Verdict, moved: bool) -> None:
+    _, claim, journal = claimed(house, 1)
+    phone = Device.objects.get(pk=claim.pending[0])
+    journal.sending([phone.pk])
+    journal.answered([Answered(phone.pk, verdict, 404, 1, now(), address_digest=phone.address_digest)])
+    die(journal)
+    if moved:  # days later the app registers with its new channel
+        address = house.emulator.uri(f"ok.{house.mark}-new")
+        register(
+            house.app, Registration.read({"service": "mpns", "address": address, "installation": phone.installation})
+        )
+    assert adopt() == 1
+    phone.refresh_from_db()
+    judged = (phone.status == Device.Status.RETIRED, phone.hold_until is not None, phone.connection != "")
+    assert judged == ((False,) * 3 if moved else (verdict is EXPIRED, verdict is HELD, True))
+
+
+@pytest.mark.faults(56)
+def test_a_device_that_registers_between_answer_and_record_is_not_judged(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone, other = house.phones("expired", "expired")
+
+    def late(*given: Any, **more: Any) -> None:
+        Device.objects.filter(pk=phone.pk).update(address="new", address_digest=digest("new"))
+        record(*given, **more)
+
+    monkeypatch.setattr("campaigns.transfer.record", late)
+    house.send()
+    status = dict(Device.objects.values_list("pk", "status"))
+    assert (status[phone.pk], status[other.pk]) == (Device.Status.ACTIVE, Device.Status.RETIRED)

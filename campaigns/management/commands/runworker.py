@@ -15,7 +15,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from campaigns import lifeline, restored, stats, tasks
+from campaigns import lifeline, restored, tasks, watchdog
 from campaigns.models import Worker
 from devices import clock
 
@@ -105,7 +105,7 @@ class Command(BaseCommand):
                 restored.look()
                 restored.remember(tasks.note_worker("watchdog", doing="watching", restarts=restarts, note=note))
                 tasks.tick()
-                if stats.moving():
+                if watchdog.moving():
                     moved = time.monotonic()
                 elif time.monotonic() - moved > STUCK:
                     trouble = f"Work was due for {STUCK:.0f} s and nothing moved."
