@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from devices import api as api_module
 from devices.limits import Limit
@@ -108,10 +109,20 @@ def test_no_way_leads_to_somebody_elses_device(caller: Caller) -> None:
         foreign = caller.call(method, f"/devices/{other['id']}", {}, key=mine["secret"])
         unknown = caller.call(method, f"/devices/{uuid.uuid4()}", {}, key=mine["secret"])
         assert foreign == unknown
-        assert foreign[0] == 404
+        assert foreign[0] == 401
         assert caller.call(method, f"/devices/{other['id']}", {}, key=KEY)[0] == 401
         assert caller.call(method, f"/devices/{other['id']}", {}, key="")[0] == 401
     assert Device.objects.count() == 2
+
+
+def test_a_made_up_secret_is_looked_up_by_an_index_and_not_in_every_row(caller: Caller) -> None:
+    _, own = caller.register()
+    with CaptureQueriesContext(connection) as asked:
+        assert caller.call("GET", f"/devices/{own['id']}", key="ds_made-up")[0] == 401
+    conditions = [query["sql"].partition("WHERE")[2] for query in asked if "devices_device" in query["sql"]]
+    assert len(conditions) == 1
+    assert "public_id" in conditions[0]
+    assert "secret_digest" not in conditions[0]
 
 
 def test_a_change_takes_nothing_from_another_device(caller: Caller) -> None:
