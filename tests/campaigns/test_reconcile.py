@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import F
 
+from campaigns import control
 from campaigns.models import Batch, Campaign, Delivery
 from campaigns.reconciling import reconcile
 from campaigns.recording import message_id
+from devices.clock import now
 from tests.campaigns.conftest import House
 
 
@@ -81,3 +85,53 @@ def test_a_push_nobody_admits_and_an_acceptance_nobody_saw_are_found(
 
     assert "2 pushes arrived, at most 1" in " ".join(reconcile(sent, ledger(house, tmp_path, twice)).violations)
     assert "nothing arrived" in " ".join(reconcile(sent, ledger(house, tmp_path, never)).violations)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_healthy_campaign_that_is_being_sent_is_still_under_way(house: House, tmp_path: Path) -> None:
+    house.phones(*["slow-20"] * 900, *["inactive"] * 20)
+    campaign = house.campaign()
+    control.start(campaign, None)
+    over = threading.Event()
+
+    def send() -> None:
+        try:
+            house.run()
+        finally:
+            over.set()
+            connection.close()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    told: list[str] = []
+    try:
+        while not over.wait(timeout=0.05):
+            out = io.StringIO()
+            call_command(
+                "reconcile", str(campaign.pk), ledger=ledger(house, tmp_path), stdout=out
+            )  # raises if it is bad
+            told.append(out.getvalue())
+    finally:
+        sender.join(timeout=60)
+    assert not sender.is_alive()
+    assert sum("still under way" in one for one in told) >= 3
+    out = io.StringIO()
+    call_command("reconcile", str(campaign.pk), ledger=ledger(house, tmp_path), stdout=out)
+    assert "still under way" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (lambda rows: rows.filter(outcome="gone").update(copies=3), "admit more than 1 copies"),
+        (lambda rows: Batch.objects.filter(status="done").update(accepted=F("accepted") + 1), "accounts for"),
+    ],
+)
+def test_what_can_never_be_is_found_while_it_is_under_way(
+    house: House, sent: Campaign, fault: Any, sentence: str, tmp_path: Path
+) -> None:
+    Batch.objects.create(campaign=sent, service="mpns", due_at=now(), ids=bytes(8), size=1, status="sending")
+    fault(Delivery.objects.filter(campaign=sent))
+    report = reconcile(sent, ledger(house, tmp_path))
+    assert report.under_way
+    assert sentence in " ".join(report.violations)

@@ -28,12 +28,14 @@ class Command(BaseCommand):
         campaigns = Campaign.objects.exclude(started_at=None).order_by("pk")
         if options["campaign"]:
             campaigns = campaigns.filter(pk__in=options["campaign"])
-        bad = 0
+        bad = under_way = 0
         for campaign in campaigns:
             report = reconciling.reconcile(campaign, options["ledger"])
             bad += bool(report.violations)
+            under_way += report.under_way
+            state = f"{campaign.status}, still under way" if report.under_way else campaign.status
             self.stdout.write(
-                f"{campaign.pk} “{campaign}” {campaign.status}: audience {report.audience:,}, "
+                f"{campaign.pk} “{campaign}” {state}: audience {report.audience:,}, "
                 f"final {report.final:,}, "
                 f"deliveries {report.rows:,}, unknown {report.unknown:,}, possible seconds {report.marked:,}, "
                 f"arrived {report.taken:,}, arrived twice {report.twice:,}, parked {report.parked:,}"
@@ -42,4 +44,6 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {sentence}")
         if bad:
             raise CommandError(f"{bad} campaigns do not add up.")
+        if under_way:
+            self.stdout.write(f"{under_way} still under way: of these only what holds at any moment was judged.")
         self.stdout.write("Everything adds up.")
