@@ -81,6 +81,7 @@ class CampaignAdmin(admin.ModelAdmin):
             "<int:pk>/confirm/": ("confirm", views_compose.confirm),
             "<int:pk>/live/": ("live", views.live),
             "<int:pk>/do/<slug:verb>/": ("do", views.do),
+            "<int:pk>/parked/": ("parked", views.parked),
             "<int:pk>/deliveries/": ("deliveries", views.deliveries),
             "<int:pk>/deliveries.csv": ("export", views.export),
             "<int:pk>/duplicate/": ("duplicate", views.duplicate),

@@ -63,7 +63,7 @@ def decide(
         may_repeat = verdict.ambiguous and not never_twice and copies == 0
         moment = again() if may_repeat else None
         return Decision(Outcome.RETRY if moment else Outcome.UNKNOWN, copies + 1, moment)
-    if verdict.outcome is Outcome.EXPIRED and copies:
+    if verdict.outcome in {Outcome.EXPIRED, Outcome.SKIPPED} and copies:
         return Decision(Outcome.UNKNOWN, copies)  # a first copy may be out there
     if verdict.outcome is Outcome.DENIED and leave_denied:
         return Decision(Outcome.REJECTED, copies)

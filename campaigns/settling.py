@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 
@@ -175,6 +175,7 @@ def park_culprit(row: Batch) -> None:
         size=1,
         status=Batch.Status.PARKED,
         claims=row.claims,
+        claimed_at=clock.now(),
     )
     Batch.objects.filter(pk=row.pk).update(
         ids=pack(rest),
@@ -184,3 +185,22 @@ def park_culprit(row: Batch) -> None:
         status=Batch.Status.QUEUED if rest else Batch.Status.DONE,
     )
     logger.error("Parked device %s of campaign %s: its push killed the sender three times.", culprit, row.campaign_id)
+
+
+def give_up(batch: int, status: str, devices: Iterable[int], verdict: Verdict) -> int:
+    """End the wait of ``devices`` of a batch that nobody has, with ``verdict`` as their last word; return how many.
+
+    The others of it stay as they are. 0 when the batch is not in ``status`` any more.
+    """
+    with transaction.atomic():
+        rows = Batch.objects.select_for_update(of=("self",)).select_related("campaign")
+        row = rows.filter(pk=batch, status=status).first()
+        if row is None:
+            return 0
+        row.claim_token, row.status, row.windows = uuid4(), Batch.Status.SENDING, 0
+        row.save(update_fields=["claim_token", "status", "windows"])
+        claim, now = claim_of(row), clock.now()
+        chosen = set(devices)
+        final = [Answered(device, verdict, 0, 0, now) for device in claim.pending if device in chosen]
+        record(claim, Window(final), now=now, give_back=True)
+        return len(final)

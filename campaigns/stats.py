@@ -41,6 +41,7 @@ class Progress:
     repeat_at: datetime | None  # when the next of them is due
     in_flight: int  # devices released to senders and without a record
     parked: int
+    denied: int = 0  # attempts that were refused for our credential
 
     @property
     def final(self) -> int:
@@ -99,6 +100,7 @@ def _progress(audience: int, row: dict[str, Any] | None) -> Progress:
         repeat_at=row["repeat_at"],
         in_flight=row["out"],
         parked=row["parked"],
+        denied=row[Outcome.DENIED.value],
     )
 
 
@@ -137,16 +139,33 @@ def standstill(campaign: Campaign, now: datetime | None = None) -> str:
         return f"Pausing: up to {out} pushes are still in flight." if out else f"Paused: {campaign.paused_because}"
     if status not in {Status.SCHEDULED, Status.PREPARING, Status.SENDING}:
         return ""
-    if missed(campaign, now):
-        return "Its time came while no worker was running, so it was not sent. Send it now, or take it back to draft."
+    if needed := wants_person(campaign, now):
+        return needed
     if not workers_alive(now):
         return NO_WORKER
     return "" if status == Status.SCHEDULED else _waiting(campaign, now)
 
 
-def missed(campaign: Campaign, now: datetime) -> bool:
-    """Return whether a scheduled campaign is so late that it no longer starts by itself."""
-    return campaign.status == Status.SCHEDULED and (campaign.send_at or now) < now - GRACE
+def wants_person(campaign: Campaign, now: datetime) -> str:
+    """Return why a scheduled campaign does not go out by itself, as a sentence; "" when it does."""
+    if campaign.status != Status.SCHEDULED:
+        return ""
+    if (campaign.send_at or now) < now - GRACE:
+        return "Its time came while no worker was running, so it was not sent. Send it now, or take it back to draft."
+    if not campaign.owner_may_send:
+        who = campaign.started_by or "Who"
+        return f"{who} scheduled it and may no longer send campaigns, so it waits for somebody who may: “Send now”."
+    return ""
+
+
+def denied(campaign: Campaign) -> int:
+    """Return how many devices wait because the service does not take our credential for them."""
+    return Delivery.objects.filter(campaign=campaign.pk, latest=True, outcome=Outcome.DENIED).count()
+
+
+def time_over(campaign: Campaign, now: datetime) -> bool:
+    """Return whether the end of a paused campaign has passed, so that going on needs a new one."""
+    return campaign.status == Status.PAUSED and campaign.expires_at is not None and campaign.expires_at <= now
 
 
 def _waiting(campaign: Campaign, now: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -11,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from campaigns import control, history, stats
@@ -25,6 +26,16 @@ from devices import clock
 from devices.push.message import Message, MessageInvalid
 
 Status = Campaign.Status
+
+
+Step = Callable[[Campaign, Any, timedelta | None], str]
+# Hours a campaign may still go on when its end has passed, and how they are called.
+ENDS = [
+    (1, gettext_lazy("1 hour")),
+    (6, gettext_lazy("6 hours")),
+    (24, gettext_lazy("24 hours")),
+    (72, gettext_lazy("3 days")),
+]
 
 
 @require_safe
@@ -46,14 +57,17 @@ def campaign(request: HttpRequest, pk: str) -> HttpResponse:
 
 def watched(campaign: Campaign) -> dict[str, Any]:
     """Return what changes while a campaign is sent."""
-    progress = stats.progress(campaign)
+    progress, now = stats.progress(campaign), clock.now()
     moving = campaign.status in {Status.SCHEDULED, Status.PREPARING, Status.SENDING, Status.PAUSED}
     return {
         "campaign": campaign,
         "progress": progress,
         "standstill": stats.standstill(campaign),
         "alive": stats.workers_alive(),
-        "missed": stats.missed(campaign, clock.now()),
+        "wants_person": stats.wants_person(campaign, now),
+        "time_over": stats.time_over(campaign, now),
+        "ends": ENDS,
+        "denied": stats.denied(campaign) if moving and progress.denied else 0,
         "holders": stats.holders(campaign),
         "again": control.again(campaign, progress),
         "doubled": stats.doubled(campaign),
@@ -84,35 +98,56 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "campaigns/campaign_live.html", watched(found(pk)))
 
 
-def again(which: str) -> Callable[[Campaign, Any], str]:
-    """Return the step that sends once more to the ``which`` ("failed" or "unknown")."""
+def counted(act: Callable[..., int], one: str, many: str) -> Step:
+    """Return a step that does ``act`` and says how many devices that were."""
 
-    def step(campaign: Campaign, by: Any) -> str:
-        count = control.send_again(campaign, which, by)
-        told = ngettext("Once more to %(count)d device.", "Once more to %(count)d devices.", count)
-        return told % {"count": count}
+    def taken(campaign: Campaign, by: Any, more: timedelta | None) -> str:
+        count = act(campaign, by, more)
+        return ngettext(one, many, count) % {"count": count}
 
-    return step
+    return taken
 
 
-def step(act: Callable[..., None], told: str, *, signed: bool = False) -> Callable[[Campaign, Any], str]:
+def step(act: Callable[..., None], told: str) -> Step:
     """Return a step that does ``act`` and says ``told``."""
 
-    def taken(campaign: Campaign, by: Any) -> str:
-        act(campaign, by) if signed else act(campaign)
+    def taken(campaign: Campaign, by: Any, more: timedelta | None) -> str:
+        act(campaign, by, more)
         return told
 
     return taken
 
 
-VERBS: dict[str, Callable[[Campaign, Any], str]] = {
-    "start": step(control.start_missed, "On its way.", signed=True),
-    "pause": step(control.pause, "Pausing. What is on the wire comes home and is recorded."),
-    "resume": step(control.resume, "Going on where it stopped.", signed=True),
-    "cancel": step(control.cancel, "Cancelled. Nobody else gets it."),
-    "unschedule": step(control.unschedule, "A draft again."),
+def again(which: str) -> Step:
+    """Return the step that sends once more to the ``which`` ("failed" or "unknown")."""
+    return counted(
+        lambda campaign, by, more: control.send_again(campaign, which, by),
+        "Once more to %(count)d device.",
+        "Once more to %(count)d devices.",
+    )
+
+
+VERBS: dict[str, Step] = {
+    "start": step(lambda campaign, by, more: control.start_missed(campaign, by), "On its way."),
+    "pause": step(
+        lambda campaign, by, more: control.pause(campaign), "Pausing. What is on the wire comes home and is recorded."
+    ),
+    "resume": step(control.resume, "Going on where it stopped."),
+    "cancel": step(lambda campaign, by, more: control.cancel(campaign), "Cancelled. Nobody else gets it."),
+    "unschedule": step(lambda campaign, by, more: control.unschedule(campaign), "A draft again."),
     "again-failed": again("failed"),
     "again-unknown": again("unknown"),
+    "leave-denied": counted(
+        control.leave_denied, "Going on without %(count)d device.", "Going on without %(count)d devices."
+    ),
+    "parked-again": counted(
+        control.try_parked, "Trying %(count)d device again, alone.", "Trying %(count)d devices again, one at a time."
+    ),
+    "parked-give-up": counted(
+        lambda campaign, by, more: control.give_up_parked(campaign, by),
+        "Gave up %(count)d device.",
+        "Gave up %(count)d devices.",
+    ),
 }
 
 
@@ -123,8 +158,10 @@ def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     if verb not in VERBS:
         raise Http404
     row = found(pk)
+    hours = request.POST.get("hours", "")
+    more = timedelta(hours=int(hours)) if hours in {str(end) for end, _ in ENDS} else None
     try:
-        messages.success(request, VERBS[verb](row, person(request)))
+        messages.success(request, VERBS[verb](row, person(request), more))
     except (MoveRefused, NotReady) as refusal:
         messages.error(request, str(refusal))
     return redirect(PAGE, row.pk)
@@ -155,6 +192,15 @@ def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
             )
     messages.success(request, _("A draft with the same content. Nothing was sent."))
     return redirect(PAGE, copy.pk)
+
+
+@require_safe
+def parked(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the devices that were put aside because their push ended the sender, and what a person can do."""
+    need(request, "view")
+    row = found(pk)
+    title = _("Parked devices of “%(name)s”") % {"name": row.name}
+    return page(request, "campaigns/parked.html", title, campaign=row, shown=history.parked(row), ends=ENDS)
 
 
 @require_safe

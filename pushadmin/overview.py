@@ -69,7 +69,7 @@ def campaigns(user: Any) -> dict[str, Any]:
     if not user.has_perm("campaigns.view_campaign"):
         return {}
     going = Q(status__in=[Status.PREPARING, Status.SENDING, Status.PAUSED, Status.SCHEDULED])
-    known = Campaign.objects.select_related("app")
+    known = Campaign.objects.select_related("app", "started_by")
     moving = [*known.filter(going).order_by(F("started_at").desc(nulls_last=True), "send_at", "-pk")[:SHOWN]]
     recent = [*known.exclude(going).order_by(Coalesce("started_at", "created_at").desc(), "-pk")[:SHOWN]]
     numbers, now = stats.progress_of(moving + recent), clock.now()
