@@ -25,6 +25,8 @@ from tests.postgres import Server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONCURRENCY = 16  # pushes on the wire of one sender
+TOLD = ROOT / "tests" / "rig" / "told"  # its sitecustomize lets forked processes tell what they are for
+CLOCK_TICK = 1.5  # seconds by which a process' start, counted from a boot in whole seconds, and a file's time differ
 ROLES = ("worker", "main", "sentinel", "monitor", "pusher", "runworker", "web", "database", "freeze")
 
 
@@ -44,6 +46,7 @@ class World:
     senders: int = 2
     concurrency: int = CONCURRENCY
     host: str = ""  # whom to push to instead of the emulator
+    python: str = sys.executable  # what everything of the installation runs on
     folder: Path = field(init=False)
     emulator: EmulatorProcess = field(init=False)
     database: Server | None = field(init=False, default=None)
@@ -54,6 +57,7 @@ class World:
     def __enter__(self) -> Self:
         self._keep = tempfile.TemporaryDirectory(prefix="rig-", ignore_cleanup_errors=True)
         self.folder = Path(self._keep.name)
+        (self.folder / "roles").mkdir()
         self.emulator = EmulatorProcess(ledger=self.folder / "ledger.jsonl")
         # A crash of this database must lose nothing that it confirmed: fsync stays off (the machine does not fall),
         # but a commit waits until the server has it.
@@ -80,12 +84,14 @@ class World:
             "SENDERS": str(self.senders if self.postgres else 1),
             "PUSH_CONCURRENCY": str(self.concurrency),
             "LOG_LEVEL": "WARNING",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(TOLD), os.environ.get("PYTHONPATH")])),
+            "RIG_TOLD": str(self.folder / "roles"),
             "SPT_NOENV": "1",  # a title leaves the environment alone, by which everybody() finds them
         }
 
     def manage(self, *arguments: str, check: bool = True) -> str:
         """Run a management command to its end and return what it printed."""
-        command = [sys.executable, "manage.py", *arguments]
+        command = [self.python, "manage.py", *arguments]
         done = subprocess.run(
             command, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False, timeout=900
         )
@@ -95,7 +101,7 @@ class World:
 
     def ask(self, script: str, *arguments: str, machine: int = 0) -> Any:
         """Run a function of tests.rig.inside in a process of its own; return what it printed as JSON."""
-        command = [sys.executable, "-m", "tests.rig.inside", script, *arguments]
+        command = [self.python, "-m", "tests.rig.inside", script, *arguments]
         done = subprocess.run(
             command, cwd=ROOT, env=self.environment(machine), capture_output=True, text=True, check=False, timeout=900
         )
@@ -128,7 +134,7 @@ class World:
             if known is None or known.poll() is not None:
                 log = (self.folder / f"worker-{machine}.log").open("ab")
                 self.runworkers[machine] = subprocess.Popen(
-                    [sys.executable, "manage.py", "runworker"],
+                    [self.python, "manage.py", "runworker"],
                     cwd=ROOT,
                     env=self.environment(machine),
                     stdout=log,
@@ -143,7 +149,7 @@ class World:
             self.web_port = self.web_port or free_port()
             log = (self.folder / "web.log").open("ab")
             self.web = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "--config", "python:pushadmin.webserver", "pushadmin.wsgi"],
+                [self.python, "-m", "gunicorn", "--config", "python:pushadmin.webserver", "pushadmin.wsgi"],
                 cwd=ROOT,
                 env={**self.environment(), "PORT": str(self.web_port)},
                 stdout=log,
@@ -166,10 +172,34 @@ class World:
         found: list[psutil.Process] = []
         for runworker in self.runworkers.values():
             if runworker.poll() is None:
-                found += _of_role(psutil.Process(runworker.pid), role)
+                found += self._below(psutil.Process(runworker.pid), role)
         if role == "web" and self.web is not None and self.web.poll() is None:
             found.append(psutil.Process(self.web.pid))
         return found
+
+    def _below(self, runworker: psutil.Process, role: str) -> list[psutil.Process]:
+        """Return the processes of a role below one runworker; what is just being born belongs to none."""
+        if role == "runworker":
+            return [runworker]
+        try:
+            mains: list[psutil.Process] = runworker.children()
+            if role == "main":
+                return mains
+            sentinels = [child for main in mains for child in main.children()]
+            if role == "sentinel":
+                return sentinels
+            below = [child for sentinel in sentinels for child in sentinel.children()]
+        except psutil.Error:
+            return []
+        return [child for child in below if self._told(child) == role]
+
+    def _told(self, process: psutil.Process) -> str:
+        """Return what a process said it is; "" when it has not yet, or when its number's earlier owner said it."""
+        path = self.folder / "roles" / str(process.pid)
+        with suppress(OSError, psutil.Error):
+            if path.stat().st_mtime > process.create_time() - CLOCK_TICK:
+                return path.read_text()
+        return ""
 
     def everybody(self) -> list[psutil.Process]:
         """Return every process that works on this installation, orphans included."""
@@ -197,23 +227,3 @@ class World:
         if self.database:
             self.database.stop()
         self._keep.cleanup()
-
-
-def _of_role(runworker: psutil.Process, role: str) -> list[psutil.Process]:
-    """Return the processes of a role below one runworker; what is just being born belongs to none."""
-    if role == "runworker":
-        return [runworker]
-    try:
-        mains: list[psutil.Process] = runworker.children()
-        if role == "main":
-            return mains
-        sentinels = [child for main in mains for child in main.children()]
-        if role == "sentinel":
-            return sentinels
-        below = [child for sentinel in sentinels for child in sentinel.children()]
-        titles = [(child, " ".join(child.cmdline())) for child in below]
-    except psutil.Error:
-        return []
-    if role == "worker":
-        return [child for child, title in titles if title.endswith(" idle") or " processing " in title]
-    return [child for child, title in titles if title.endswith(f" {role}")]
