@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.waiting import ending, line_of
+
 ROOT = Path(__file__).resolve().parent.parent
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
 
@@ -39,12 +41,15 @@ class EmulatorProcess:
         self.secure_url = self._announced() if any(flag.startswith("--tls-port") for flag in flags) else ""
 
     def _announced(self) -> str:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line.startswith("emulator listening on "):
-            self.stop()
+        """Return the address that the emulator prints next."""
+        try:
+            line = line_of(self.process)
+            if line.startswith("emulator listening on "):
+                return line.split()[-1]
             raise RuntimeError(f"the emulator did not start: {line!r}")
-        return line.split()[-1]
+        except BaseException:
+            self.stop()
+            raise
 
     def uri(self, channel_id: str) -> str:
         """Return the channel URI with this id; what stands before its dot names the behaviour: "expired.dev-8"."""
@@ -65,15 +70,14 @@ class EmulatorProcess:
             return json.load(answer)
 
     def stop(self) -> None:
-        """End the process and remove its folder. Safe to call again."""
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
-            self.process.terminate()
-            self.process.wait(timeout=10)
-            if self.process.stdout is not None:
-                self.process.stdout.close()
-            self._folder.cleanup()
+        """End the process and remove its folder. Safe to call again. An emulator that has to be killed is an error."""
+        if self._lifeline < 0:
+            return
+        os.close(self._lifeline)
+        self._lifeline = -1
+        self.process.terminate()
+        with self._folder, ending(self.process, within=10):
+            pass
 
     def __enter__(self) -> Self:
         return self

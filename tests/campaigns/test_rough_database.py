@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from campaigns.recording import LEASE
 from devices import clock as database_clock
 from devices.models import Device
 from tests.campaigns.conftest import House, never, outcomes
+from tests.waiting import ended, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="what PostgreSQL alone can do")
@@ -68,7 +70,7 @@ def beside(work: Callable[[], object]) -> threading.Thread:
         finally:
             connection.close()
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, name=work.__name__, daemon=True)
     thread.start()
     return thread
 
@@ -83,15 +85,15 @@ def test_with_a_full_disk_nothing_goes_out_unrecorded_and_it_goes_on_by_itself(h
     over = threading.Event()
 
     def send() -> None:
-        while not over.is_set():  # as the cluster does: the bell rings again
+        while not over.wait(0.1):  # as the cluster does: the bell rings again
             with suppress(DatabaseError):
                 house.run()
             connection.close()
-            time.sleep(0.1)
 
-    with full_disk():
-        runner = beside(send)
-        try:
+    runner = None
+    try:
+        with full_disk():
+            runner = beside(send)
             time.sleep(1.5)
             out = len(house.ledger())
             time.sleep(1.0)
@@ -100,14 +102,12 @@ def test_with_a_full_disk_nothing_goes_out_unrecorded_and_it_goes_on_by_itself(h
             assert out <= released < 1500
             assert out > 0 or connection.vendor == "sqlite"  # SQLite takes not even the claim
             assert outcomes(campaign) == {}
-        except BaseException:
-            over.set()
-            raise
-    wait = time.monotonic() + 30
-    while outcomes(campaign) != {"accepted": 1500} and time.monotonic() < wait:
-        time.sleep(0.1)
-    over.set()
-    runner.join(timeout=30)
+        seen = partial(outcomes, campaign)
+        until(lambda: seen() == {"accepted": 1500}, 30, "every answer", saw=seen, every=0.1)
+    finally:
+        over.set()
+        if runner is not None:
+            ended(runner, within=30)
     assert outcomes(campaign) == {"accepted": 1500}
     assert set(house.copies().values()) == {1}
 
@@ -136,7 +136,7 @@ def test_deadlocks_with_somebody_who_writes_the_same_devices_are_nobodys_busines
         house.run()
     finally:
         over.set()
-        other.join()
+        ended(other)
     assert outcomes(campaign) == {"accepted": 1500}
     assert set(house.copies().values()) == {1}
     assert set(torn) <= {"OperationalError"}
@@ -149,8 +149,7 @@ def test_the_next_versions_column_arrives_while_a_campaign_is_sent(house: House)
     control.start(campaign, None)
 
     def migrate() -> None:
-        while not Delivery.objects.exists():
-            time.sleep(0.005)
+        until(Delivery.objects.exists, 30, "the first delivery", every=0.005)
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE campaigns_delivery ADD COLUMN of_next_version varchar(9) DEFAULT ''")
             cursor.execute("ALTER TABLE devices_device ADD COLUMN of_next_version varchar(9) DEFAULT ''")
@@ -158,7 +157,7 @@ def test_the_next_versions_column_arrives_while_a_campaign_is_sent(house: House)
     other = beside(migrate)
     try:
         house.run()
-        other.join()
+        ended(other)
         assert outcomes(campaign) == {"accepted": 1500}
         assert set(house.copies().values()) == {1}
     finally:

@@ -16,6 +16,7 @@ from devices.limits import Limit
 from devices.models import ApiKey, App, Device
 from devices.secrets import digest
 from tests.devices.conftest import KEY, Caller, uri
+from tests.waiting import ended
 
 FULL = {
     "installation": "phone-1",
@@ -84,8 +85,7 @@ def test_fifty_identical_registrations_at_once_make_one_row(
     threads = [threading.Thread(target=one) for _ in range(50)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    ended(*threads)
     assert sorted(statuses) == [200] * 49 + [201]
     assert Device.objects.count() == 1
 

@@ -30,7 +30,7 @@ CHOSEN_BY_OTHERS = {
 def tracked(*patterns: str) -> list[Path]:
     """Return the files under version control that match, as git sees them."""
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z", *patterns]  # whoever owns the checkout
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
     found = [ROOT / name for name in listed.stdout.split("\0") if name]
     assert found, f"no file matches {patterns}: is this a checkout?"
     return [path for path in found if path.exists()]

@@ -7,16 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from psycopg import sql
+
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = "Sign in once"
@@ -29,13 +30,6 @@ def free_port() -> int:
         return port
 
 
-def wait_until(true: Callable[[], bool], seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while not true() and time.monotonic() < until:
-        time.sleep(0.05)
-    return true()
-
-
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     """A DATABASE_URL of this module's own, on the server that the tests run on; "" for SQLite."""
@@ -44,7 +38,7 @@ def database() -> Iterator[str]:
         yield ""
         return
     name = f"serve_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield urlsplit(url)._replace(path=f"/{name}").geturl()
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -94,7 +88,7 @@ class Running:
         return self._mark in environment and all(word in command for word in words)
 
     def await_ready(self) -> None:
-        assert wait_until(lambda: READY in self.said() or self.process.poll() is not None, 60)
+        until(lambda: READY in self.said() or self.process.poll() is not None, 60, READY, saw=self.said)
         assert self.process.poll() is None, self.said()
 
     def end(self) -> None:
@@ -125,7 +119,7 @@ def answers(url: str) -> bool:
 @pytest.mark.parametrize("running", [[]], indirect=True, ids=["with the demo"])
 def test_everything_starts_with_one_command_and_ends_with_ctrl_c(running: Running) -> None:
     assert answers(f"http://127.0.0.1:{running.wall}/")
-    assert wait_until(lambda: answers(f"http://127.0.0.1:{running.port}/readyz"), 30)
+    until(lambda: answers(f"http://127.0.0.1:{running.port}/readyz"), 30, "/readyz", saw=running.said)
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(timeout=40) == 0, running.said()
     assert running.pids() == []
@@ -136,12 +130,12 @@ def test_a_child_that_falls_takes_the_others_along_and_is_named(running: Running
     os.kill(min(running.pids("gunicorn")), signal.SIGKILL)
     assert running.process.wait(timeout=40) == 1
     assert "The web server ended by itself" in running.said()
-    assert wait_until(lambda: running.pids() == [], 5)
+    until(lambda: running.pids() == [], 5, "the end of all", saw=running.pids)
 
 
 def test_nobody_outlives_a_parent_that_was_killed(running: Running) -> None:
     running.process.kill()
-    assert wait_until(lambda: running.pids() == [], 40), running.pids()
+    until(lambda: running.pids() == [], 40, "the end of all", saw=running.pids)
 
 
 def test_a_port_that_is_taken_is_named_before_anything_starts(installation: dict[str, str]) -> None:

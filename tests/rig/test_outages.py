@@ -20,6 +20,7 @@ from django.conf import settings
 
 from campaigns.recording import LEASE
 from tests.rig.world import ROOT, World
+from tests.waiting import ending, until
 
 SQLITE = "sqlite" in settings.DATABASES["default"]["ENGINE"]
 postgresql = pytest.mark.skipif(SQLITE, reason="about a database server")
@@ -28,15 +29,6 @@ pytestmark = pytest.mark.timeout(240)
 
 def arrived(world: World) -> int:
     return world.emulator.ledger_file.read_bytes().count(b"\n")
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> float:
-    """Return after how many seconds ``condition`` held; fail when that took longer than ``seconds``."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < seconds, "it did not happen in time"
-        time.sleep(0.05)
-    return time.monotonic() - began
 
 
 def asked(world: World, path: str, data: bytes | None = None) -> tuple[int, str | None, str]:
@@ -56,6 +48,12 @@ def finished(world: World) -> bool:
     return world.query("SELECT DISTINCT status FROM campaigns_campaign") == [("finished",)]
 
 
+def seen(world: World) -> dict[str, object]:
+    """Return what a wait that failed should tell."""
+    statuses = world.query("SELECT status, count(*) FROM campaigns_batch GROUP BY status")
+    return {"arrived": arrived(world), "batches": statuses, "workers": len(world.processes("worker"))}
+
+
 def everything_adds_up(world: World) -> int:
     """Check every campaign against the ledger; return how many devices got two copies."""
     reports = world.ask("check", str(world.emulator.ledger_file))
@@ -65,7 +63,10 @@ def everything_adds_up(world: World) -> int:
 
 
 def memory(world: World) -> int:
-    return sum(process.memory_info().rss for process in world.processes("worker"))
+    """Return how many bytes the senders have."""
+    senders = world.processes("worker")
+    assert len(senders) == world.senders
+    return sum(int(process.memory_info().rss) for process in senders)
 
 
 def says_so(world: World) -> None:
@@ -92,8 +93,13 @@ def test_a_database_that_is_away_is_waited_for_and_said(record_property: Callabl
         time.sleep(4)  # everything starts without it
         world.database.start()
         world.ask("start", "no")
-        record_property("first push after a start without database", wait_for(lambda: arrived(world) > 0, 15))
-        wait_for(lambda: arrived(world) > 400 and world.web_answers(), 20)
+        record_property(
+            "first push after a start without database",
+            until(lambda: arrived(world) > 0, 15, "the first push", saw=lambda: seen(world)),
+        )
+        until(
+            lambda: arrived(world) > 400 and world.web_answers(), 20, "400 pushes and the web", saw=lambda: seen(world)
+        )
         before = memory(world)
         world.database.crash()
         time.sleep(3)
@@ -103,10 +109,10 @@ def test_a_database_that_is_away_is_waited_for_and_said(record_property: Callabl
         assert arrived(world) == out  # nothing leaves that could not be written down
         assert memory(world) - before < 10e6
         world.database.start()
-        seconds = wait_for(lambda: arrived(world) > out, 15)
+        seconds = until(lambda: arrived(world) > out, 15, f"push {out + 1}", saw=lambda: seen(world))
         record_property("first push after the database is back", seconds)
         assert seconds < 5
-        wait_for(lambda: finished(world), 60)
+        until(lambda: finished(world), 60, "finished", saw=lambda: seen(world))
         assert everything_adds_up(world) == 0
 
 
@@ -119,18 +125,20 @@ def test_no_connection_left_is_an_answer_and_not_a_crash() -> None:
         world.start_web()
         world.start_workers()
         world.ask("start", "no")
-        wait_for(lambda: arrived(world) > 200 and world.web_answers(), 30)
+        until(
+            lambda: arrived(world) > 200 and world.web_answers(), 30, "200 pushes and the web", saw=lambda: seen(world)
+        )
         held: list[psycopg.Connection[tuple[object, ...]]] = []
         try:
             with suppress(psycopg.OperationalError):
                 while True:
-                    held.append(psycopg.connect(world.database.url))
+                    held.append(psycopg.connect(world.database.url, connect_timeout=10))
             assert asked(world, "/sign-in/MQ/x-y/")[0] == 503
             assert asked(world, "/healthz")[0] == 200
         finally:
             for connection in held:
                 connection.close()
-        wait_for(lambda: finished(world), 60)
+        until(lambda: finished(world), 60, "finished", saw=lambda: seen(world))
         assert everything_adds_up(world) == 0
 
 
@@ -143,8 +151,9 @@ def test_a_machine_is_lost_with_its_journal_and_the_other_takes_over(
         world.ask("prepare", "6000", '["slow-100"]')
         world.start_workers()
         world.ask("start", "no")
-        wait_for(lambda: len(world.query("SELECT 1 FROM campaigns_worker WHERE role = 'sender'")) == 4, 30)
-        wait_for(lambda: arrived(world) > 500, 20)
+        senders = "SELECT 1 FROM campaigns_worker WHERE role = 'sender'"
+        until(lambda: len(world.query(senders)) == 4, 30, "four senders", saw=lambda: world.query(senders))
+        until(lambda: arrived(world) > 500, 20, "500 pushes", saw=lambda: seen(world))
         lost = str(world.folder / "machine-0")
         for process in world.everybody():
             with suppress(psutil.Error):
@@ -159,8 +168,16 @@ def test_a_machine_is_lost_with_its_journal_and_the_other_takes_over(
         names = ", ".join(f"'{journal.stem}'" for journal in journals)
         held = f"SELECT 1 FROM campaigns_batch WHERE status = 'sending' AND split_part(claimed_by, ' ', 1) IN ({names})"
         assert world.query(held)
-        record_property("taken over after", wait_for(lambda: not world.query(held), LEASE.total_seconds() + 10))
-        wait_for(lambda: finished(world), 90)
+        record_property(
+            "taken over after",
+            until(
+                lambda: not world.query(held),
+                LEASE.total_seconds() + 10,
+                "a taking over",
+                saw=lambda: world.query(held),
+            ),
+        )
+        until(lambda: finished(world), 90, "finished", saw=lambda: seen(world))
         everything_adds_up(world)
 
 
@@ -178,8 +195,8 @@ def test_an_import_that_is_killed_leaves_whole_chunks_and_may_be_made_again(tmp_
             rows = world.query("SELECT count(*) FROM devices_device")
             return int(rows[0][0]) - 1 if rows else 0
 
-        with subprocess.Popen(command, cwd=ROOT, env=world.environment(), stdout=subprocess.DEVNULL) as process:
-            wait_for(lambda: count() > 0, 30)
+        with ending(subprocess.Popen(command, cwd=ROOT, env=world.environment(), stdout=subprocess.DEVNULL)) as process:
+            until(lambda: count() > 0, 30, "the first chunk", saw=count, every=0.01)
             time.sleep(random.uniform(0.0, 0.5))
             process.kill()
         done = count()
@@ -193,7 +210,7 @@ def deploy(world: World) -> None:
     """Stop the worker, migrate and start the next version, as docs/operations.md says."""
     old = world.runworkers[0]
     old.terminate()
-    assert wait_for(lambda: old.poll() is not None, 25) < 20
+    assert until(lambda: old.poll() is not None, 25, "the end of the old worker") < 20
     world.manage("setup")
     world.start_workers()
 
@@ -204,9 +221,9 @@ def test_a_deployment_in_the_middle_costs_nobody_anything() -> None:
         world.ask("prepare", "4000", '["slow-30"]')
         world.start_workers()
         world.ask("start", "yes")
-        wait_for(lambda: arrived(world) > 300, 30)
+        until(lambda: arrived(world) > 300, 30, "300 pushes", saw=lambda: seen(world))
         deploy(world)
-        wait_for(lambda: arrived(world) > 1200, 30)
+        until(lambda: arrived(world) > 1200, 30, "1200 pushes", saw=lambda: seen(world))
         deploy(world)
-        wait_for(lambda: finished(world), 60)
+        until(lambda: finished(world), 60, "finished", saw=lambda: seen(world))
         assert everything_adds_up(world) == 0

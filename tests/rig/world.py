@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from tests.postgres import Server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONCURRENCY = 16  # pushes on the wire of one sender
+PATIENCE = "-c statement_timeout=20000"  # milliseconds: no question to the database waits longer
 TOLD = ROOT / "tests" / "rig" / "told"  # its sitecustomize lets forked processes tell what they are for
 CLOCK_TICK = 1.5  # seconds by which a process' start, counted from a boot in whole seconds, and a file's time differ
 ROLES = ("worker", "main", "sentinel", "monitor", "pusher", "runworker", "web", "database", "freeze")
@@ -115,7 +116,7 @@ class World:
             if self.database is None:
                 with sqlite3.connect(self.folder / "db.sqlite3", timeout=20) as lite:
                     return lite.execute(statement).fetchall()
-            with psycopg.connect(self.database.url, autocommit=True, connect_timeout=5) as server:
+            with psycopg.connect(self.database.url, autocommit=True, connect_timeout=5, options=PATIENCE) as server:
                 cursor = server.execute(statement.encode())
                 return cursor.fetchall() if cursor.description else []
         except (sqlite3.OperationalError, psycopg.Error):
@@ -211,19 +212,21 @@ class World:
         return found
 
     def stop(self) -> None:
-        """End everything."""
-        for process in [*self.runworkers.values(), *([self.web] if self.web else [])]:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in [*self.runworkers.values(), *([self.web] if self.web else [])]:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=30)
-        for left in self.everybody():
-            with suppress(psutil.Error):
-                left.kill()
-        for process in [*self.runworkers.values(), *([self.web] if self.web else [])]:
-            process.wait(timeout=10)
-        self.emulator.stop()
-        if self.database:
-            self.database.stop()
-        self._keep.cleanup()
+        """End everything. Who does not end by itself within half a minute is killed."""
+        ours = [*self.runworkers.values(), *([self.web] if self.web else [])]
+        with self._keep, ExitStack() as last:
+            if self.database:
+                last.callback(self.database.stop)
+            last.callback(self.emulator.stop)
+            for process in ours:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+            for process in ours:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=30)
+            for left in self.everybody():
+                if left.pid != self.emulator.process.pid:
+                    with suppress(psutil.Error):
+                        left.kill()
+            for process in ours:
+                process.wait(timeout=10)

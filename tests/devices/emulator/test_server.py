@@ -15,6 +15,7 @@ import pytest
 
 from tests.devices.emulator.sender import RAW_HEADERS, TOAST, dial, new_id, octets, push
 from tests.emulator import ROOT, EmulatorProcess
+from tests.waiting import ending, line_of
 
 
 def test_the_line_is_in_the_ledger_before_the_answer_arrives(emulator: EmulatorProcess) -> None:
@@ -106,12 +107,12 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
         "print(emulator.process.pid, flush=True); input(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    command = [sys.executable, "-c", script]
+    with ending(
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
     ) as starter:
         assert starter.stdin is not None
-        assert starter.stdout is not None
-        emulator = os.pidfd_open(int(starter.stdout.readline()))
+        emulator = os.pidfd_open(int(line_of(starter)))
         try:
             starter.stdin.write(b"\n")
             starter.stdin.flush()
@@ -161,10 +162,9 @@ def test_it_needs_no_django() -> None:
 
 def test_the_command_of_the_project_runs_it() -> None:
     command = [sys.executable, "manage.py", "pushemulator", "--port", "0", "--daily-quota", "1"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as started:
-        assert started.stdout is not None
+    with ending(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)) as started:
         try:
-            url = started.stdout.readline().split()[-1]
+            url = line_of(started).split()[-1]
             uri = f"{url}/throttledthirdparty/01.00/ok.phone"
             assert [push(uri).status for _ in range(2)] == [200, 406]
         finally:

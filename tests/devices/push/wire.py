@@ -108,12 +108,13 @@ def reset(connection: socket.socket) -> None:
 
 
 def dripping(start: bytes, drop: bytes, seconds: float = 0.05) -> Play:
-    """Return a piece that sends ``start`` and then ``drop`` every so many seconds, until the sender leaves."""
+    """Return a piece that sends ``start`` and then ``drop`` every so many seconds, until the sender leaves, or 60 s."""
 
     def play(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(start)
-        while True:
+        last = time.monotonic() + 60
+        while time.monotonic() < last:
             time.sleep(seconds)  # the peer's own pace, not a wait for something to happen
             connection.sendall(drop)
 
