@@ -14,8 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +28,9 @@ from devices.push.base import Target
 from devices.push.services import find
 from tests.bench import alone, target
 from tests.rig.world import ROOT, World
+from tests.waiting import until
+
+BARE, ENGINE = "  a bare loop over libcurl", "b our engine alone"
 
 WRK = """
 wrk.method = "POST"
@@ -33,10 +39,41 @@ wrk.body = {body!r}
 """
 
 
-def ceiling(host: str, seconds: int) -> float:
-    """Return requests a second of wrk with the same request; 0.0 without wrk."""
+class StageFailedError(Exception):
+    """A stage did not come to its end; the message names it and tells what was seen."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One measurement. ``measure`` returns pushes a second, µs of CPU a push, and perhaps seconds to the first push."""
+
+    label: str
+    measure: Callable[[], tuple[float, ...]]
+
+    def run(self) -> tuple[float, ...]:
+        """Measure, and print a line when it is over. Raises StageFailedError: what failed is no figure."""
+        began = time.monotonic()
+        try:
+            figures = self.measure()
+        except (AssertionError, OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
+            passed = time.monotonic() - began
+            printed = str(getattr(error, "stderr", None) or "")[-2000:]
+            raise StageFailedError(f"{self.label.strip()}, after {passed:.1f} s: {error} {printed}".rstrip()) from error
+        passed = time.monotonic() - began
+        say(f"{self.label:50} {figures[0]:10,.0f} a second, measured in {passed:.1f} s")
+        return figures
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def ceiling(host: str, seconds: int) -> tuple[float, float]:
+    """Return requests a second of wrk with the same request, and 0.0 for its CPU; 0.0 without wrk."""
     if not (wrk := shutil.which("wrk")):
-        return 0.0
+        return 0.0, 0.0
     service = find("mpns")
     payload = service.encode(alone.MESSAGE, "8.0")
     request = service.build(Target(alone.url(host, 1)), payload, alone.IDENTITY, None)
@@ -45,38 +82,66 @@ def ceiling(host: str, seconds: int) -> float:
         script = Path(folder) / "push.lua"
         script.write_text(WRK.format(body=payload.body.decode(), headers=headers))
         command = [wrk, "-t1", "-c64", f"-d{seconds}s", "-s", str(script), request.url]
-        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 20).stdout
     found = re.search(r"Requests/sec:\s+([0-9.]+)", told)
-    return float(found[1]) if found else 0.0
+    if found is None or "Non-2xx" in told:
+        raise ValueError(f"wrk said: {told}")
+    return float(found[1]), 0.0
+
+
+def patience(count: int) -> float:
+    """Return the seconds that a stage of so many pushes gets: 200 a second, a tenth of the slowest product so far."""
+    return 30 + count / 200
 
 
 def one_way(way: str, host: str, count: int) -> tuple[float, float]:
     """Return (pushes a second, microseconds of CPU a push) of a way in tests.bench.alone."""
     command = [sys.executable, "-m", "tests.bench.alone", way, host, str(count)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=600)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=patience(count))
     found = json.loads(done.stdout)
     return count / found["seconds"], 1e6 * found["cpu"] / count
 
 
-def product(host: str, count: int, *, postgres: bool, senders: int) -> tuple[float, float, float]:
-    """Send one campaign with history; return (deliveries a second, µs of CPU a delivery, seconds to the first push)."""
+def product(
+    host: str, count: int, *, postgres: bool, senders: int, ready: float = 30.0, within: float | None = None
+) -> tuple[float, float, float]:
+    """Send one campaign with history; return (deliveries a second, µs of CPU a delivery, seconds to the first push).
+
+    AssertionError when the senders are not there within ``ready`` seconds, or it is not finished ``within`` seconds.
+    """
     with World(postgres, senders=senders, concurrency=64, host=host) as world:
         world.ask("prepare", str(count), '["ok"]')
         world.start_workers()
-        while len(world.processes("worker")) < senders:
-            time.sleep(0.2)
+        until(lambda: len(world.processes("worker")) == senders, ready, f"{senders} senders", saw=lambda: seen(world))
         time.sleep(1.0)
         before = _cpu(world)
         world.ask("start", "no")
-        until = time.monotonic() + 300
-        while world.query("SELECT status FROM campaigns_campaign") != [("finished",)] and time.monotonic() < until:
-            time.sleep(0.2)
-        spent = _cpu(world) - before
-        ((first, last, started),) = world.query(
-            "SELECT min(at), max(at), (SELECT started_at FROM campaigns_campaign) FROM campaigns_delivery"
+        until(
+            lambda: world.query("SELECT status FROM campaigns_campaign") == [("finished",)],
+            patience(count) if within is None else within,
+            "the campaign to finish",
+            saw=lambda: seen(world),
+            every=0.2,
         )
+        after = _cpu(world)
+        assert before.keys() == after.keys(), f"senders {list(before)} became {list(after)}: their CPU is not known"
+        spent = sum(after.values()) - sum(before.values())
+        ((total, first, last, started),) = world.query(
+            "SELECT count(*), min(at), max(at), (SELECT started_at FROM campaigns_campaign) FROM campaigns_delivery"
+        )
+        assert total == count, f"{total} deliveries instead of {count}"
         seconds = _moment(last) - _moment(first)
         return count / seconds, 1e6 * spent / count, _moment(first) - _moment(started)
+
+
+def seen(world: World) -> dict[str, object]:
+    """Return what a stage that failed should tell."""
+    return {
+        "processes": {role: len(world.processes(role)) for role in ("runworker", "main", "sentinel", "worker")},
+        "campaign": world.query("SELECT status FROM campaigns_campaign"),
+        "deliveries": world.query("SELECT count(*) FROM campaigns_delivery"),
+        "worker's log": (world.folder / "worker-0.log").read_text()[-600:] if world.runworkers else "not started",
+    }
 
 
 def _moment(value: object) -> float:
@@ -86,51 +151,69 @@ def _moment(value: object) -> float:
     return value.timestamp()
 
 
-def _cpu(world: World) -> float:
-    """Return the seconds of CPU that the senders took so far."""
-    total = 0.0
+def _cpu(world: World) -> dict[int, float]:
+    """Return the seconds of CPU that each sender took so far."""
+    found = {}
     for process in world.processes("worker"):
         with suppress(psutil.Error):
             times = process.cpu_times()
-            total += times.user + times.system
-    return total
+            found[process.pid] = times.user + times.system
+    return found
 
 
-def main() -> None:
-    """Run everything and print one table."""
+def stages(host: str, server: str, count: int) -> list[Stage]:
+    """Return what one round measures. The slow ways send less: their figures are steady long before."""
+    found = [
+        Stage("a wrk, the ceiling", partial(ceiling, host, 4)),
+        Stage(BARE, partial(one_way, "libcurl", host, count)),
+        Stage(ENGINE, partial(one_way, "engine", host, count)),
+        Stage("d requests in 16 threads, no history", partial(one_way, "requests", host, count // 10)),
+    ]
+    if server == "nginx":  # our emulator has no tokens of WNS to give
+        label = "e django-push-notifications, WNS loop, no history"
+        found.append(Stage(label, partial(one_way, "dpn", host, count // 20)))
+    for postgres, senders in ((True, 1), (True, 2), (False, 1)):
+        label = f"c product, {'PostgreSQL' if postgres else 'SQLite'}, {senders} sender{'s' if senders > 1 else ''}"
+        found.append(Stage(label, partial(product, host, count, postgres=postgres, senders=senders)))
+    return found
+
+
+def table(found: dict[str, list[tuple[float, ...]]]) -> str:
+    """Return the medians, and their ratios to the bare loop over libcurl and to our engine."""
+    speeds = {label: median(one[0] for one in runs) for label, runs in found.items()}
+    lines = [f"{'':50} {'a second':>10} {'µs CPU each':>12} {'of bare loop':>13} {'of b':>6}"]
+    for label, runs in found.items():
+        spent = median(one[1] for one in runs)
+        cpu = f"{spent:12.0f}" if spent else " " * 12
+        speed = speeds[label]
+        lines.append(f"{label:50} {speed:10,.0f} {cpu} {speed / speeds[BARE]:13.2f} {speed / speeds[ENGINE]:6.2f}")
+    firsts = [one[2] for runs in found.values() for one in runs if len(one) > 2]
+    lines += ["", f"from the click to the first answer: {median(firsts):.2f} s"]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run everything and print one table; 1 when a stage failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=20_000, help="pushes of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
-    with target.server() as (host, name):
-        found: dict[str, list[tuple[float, ...]]] = {}
-        for _ in range(given.rounds):
-            found.setdefault("a wrk, the ceiling", []).append((ceiling(host, 4), 0.0))
-            found.setdefault("  a bare loop over libcurl", []).append(one_way("libcurl", host, given.count))
-            found.setdefault("b our engine alone", []).append(one_way("engine", host, given.count))
-            found.setdefault("d requests in 16 threads, no history", []).append(
-                one_way("requests", host, given.count // 10)
-            )
-            if name == "nginx":  # our emulator has no tokens of WNS to give
-                found.setdefault("e django-push-notifications, WNS loop, no history", []).append(
-                    one_way("dpn", host, given.count // 20)
-                )
-            for postgres, senders in ((True, 1), (True, 2), (False, 1)):
-                label = (
-                    f"c product, {'PostgreSQL' if postgres else 'SQLite'}, {senders} sender{'s' if senders > 1 else ''}"
-                )
-                found.setdefault(label, []).append(product(host, given.count, postgres=postgres, senders=senders))
-    base = median(one[0] for one in found["b our engine alone"])
-    cores = os.cpu_count()
-    sys.stdout.write(f"{given.count:,} pushes each, {given.rounds} rounds, against {name}, {cores} cores; medians\n\n")
-    sys.stdout.write(f"{'':50} {'a second':>10} {'µs CPU each':>12} {'of b':>6}\n")
-    for label, runs in found.items():
-        speed, spent = median(one[0] for one in runs), median(one[1] for one in runs)
-        cpu = f"{spent:12.0f}" if spent else " " * 12
-        sys.stdout.write(f"{label:50} {speed:10,.0f} {cpu} {speed / base:6.2f}\n")
-    firsts = [one[2] for runs in found.values() for one in runs if len(one) > 2]
-    sys.stdout.write(f"\nfrom the click to the first answer: {median(firsts):.2f} s\n")
+    given = parser.parse_args(arguments)
+    began = time.monotonic()
+    found: dict[str, list[tuple[float, ...]]] = {}
+    try:
+        with target.server() as (host, name):
+            for number in range(given.rounds):
+                say(f"round {number + 1} of {given.rounds}")
+                for stage in stages(host, name, given.count):
+                    found.setdefault(stage.label, []).append(stage.run())
+    except StageFailedError as failed:
+        say(f"failed: {failed}")
+        return 1
+    say(f"\n{given.count:,} pushes each, {given.rounds} rounds, against {name}, {os.cpu_count()} cores; medians\n")
+    say(table(found))
+    say(f"measured in {time.monotonic() - began:.0f} s")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

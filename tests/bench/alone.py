@@ -21,6 +21,7 @@ from devices.push.base import Target
 from devices.push.engine import Engine
 from devices.push.message import Toast
 from devices.push.services import find
+from tests.waiting import ended
 
 CONCURRENCY = 64
 MESSAGE = Toast(title="Storm on Saturday", text="Gusts up to 110 km/h on the coast.", param="/Warnings.xaml")
@@ -89,17 +90,20 @@ def with_requests(host: str, total: int) -> None:
     headers = dict(service.build(Target(url(host, 0)), payload, IDENTITY, None).headers)
     turn = count()
 
+    accepted = []
+
     def work() -> None:
         with requests.Session() as session:
             session.trust_env = False
             while (number := next(turn)) < total:
                 session.post(url(host, number), data=payload.body, headers=headers, timeout=15).raise_for_status()
+                accepted.append(number)
 
-    threads = [threading.Thread(target=work) for _ in range(16)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(16)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    ended(*threads, within=600)
+    assert len(accepted) == total, f"{len(accepted)} of {total} accepted"
 
 
 def dpn(host: str, total: int) -> None:

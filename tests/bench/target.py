@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-import time
 import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tests.emulator import EmulatorProcess
 from tests.rig.world import free_port
+from tests.waiting import ending, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,19 +49,16 @@ def server() -> Iterator[tuple[str, str]]:
         port = free_port()
         file = Path(folder) / "nginx.conf"
         file.write_text(CONFIGURATION.format(folder=folder, port=port))
-        process = subprocess.Popen([binary, "-c", str(file), "-p", folder], stderr=subprocess.DEVNULL)
-        try:
-            _await(f"http://127.0.0.1:{port}/")
-            yield f"127.0.0.1:{port}", "nginx"
-        finally:
-            process.terminate()
-            process.wait(timeout=10)
+        command = [binary, "-c", str(file), "-p", folder]
+        with ending(subprocess.Popen(command, stderr=subprocess.DEVNULL), within=10) as process:
+            try:
+                until(lambda: _answers(f"http://127.0.0.1:{port}/"), 10, "nginx to answer", saw=process.poll)
+                yield f"127.0.0.1:{port}", "nginx"
+            finally:
+                process.terminate()
 
 
-def _await(url: str) -> None:
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        with suppress(OSError), urllib.request.urlopen(url, timeout=1):
-            return
-        time.sleep(0.05)
-    raise RuntimeError("the server did not start")
+def _answers(url: str) -> bool:
+    with suppress(OSError), urllib.request.urlopen(url, timeout=1):
+        return True
+    return False
