@@ -8,6 +8,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?= -q -n 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Nothing here runs without a limit: "$(call within,SECONDS) COMMAND" ends the command and all it started.
+within = $(PY) -m tests.bounded $(1) --
+# The same for what comes before there is a Python to do it, where coreutils has "timeout".
+fetching := $(shell timeout --foreground 1 true 2>/dev/null && echo timeout --foreground --kill-after 10 900)
 
 .PHONY: run setup test check format soak bench chromium
 .DEFAULT_GOAL := run
@@ -19,38 +23,38 @@ setup: $(VENV)/runtime
 	@$(PY) manage.py setup
 
 test: $(VENV)/dev chromium
-	$(PY) -m pytest $(ARGS)
-	$(PY) -m tests.postgres $(PY) -m pytest $(ARGS)
+	$(call within,1800) $(PY) -m pytest $(ARGS)
+	$(call within,1800) $(PY) -m tests.postgres $(PY) -m pytest $(ARGS)
 
 # Half an hour of kills; the table is what docs/reliability.md shows.
 KILLS ?= 500
 soak: $(VENV)/dev
-	$(PY) -m tests.rig.chaos --kills $(KILLS)
+	$(call within,$(shell expr 1200 + 12 \* $(KILLS))) $(PY) -m tests.rig.chaos --kills $(KILLS)
 
 bench: $(VENV)/dev
-	$(PY) -m tests.bench
+	$(call within,600) $(PY) -m tests.bench
 
 check: export PUSHADMIN_VAR := $(CURDIR)/$(VENV)/check
 check: $(VENV)/dev
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
-	$(VENV)/bin/djade --check --target-version 5.2 $$(find templates -name '*.html')
-	$(VENV)/bin/djlint --lint --quiet templates
-	$(PY) manage.py makemigrations --check --dry-run
-	$(PY) manage.py check --fail-level WARNING
+	$(call within,60) $(VENV)/bin/ruff check .
+	$(call within,60) $(VENV)/bin/ruff format --check .
+	$(call within,600) $(VENV)/bin/mypy
+	$(call within,120) $(VENV)/bin/lint-imports
+	$(call within,60) $(VENV)/bin/djade --check --target-version 5.2 $$(find templates -name '*.html')
+	$(call within,120) $(VENV)/bin/djlint --lint --quiet templates
+	$(call within,60) $(PY) manage.py makemigrations --check --dry-run
+	$(call within,60) $(PY) manage.py check --fail-level WARNING
 
 format: $(VENV)/dev
-	$(VENV)/bin/ruff check --fix --quiet .
-	$(VENV)/bin/ruff format --quiet .
-	-$(VENV)/bin/djade --target-version 5.2 $$(find templates -name '*.html')
+	$(call within,60) $(VENV)/bin/ruff check --fix --quiet .
+	$(call within,60) $(VENV)/bin/ruff format --quiet .
+	-$(call within,60) $(VENV)/bin/djade --target-version 5.2 $$(find templates -name '*.html')
 
 # A browser for the tests. Never skipped in silence.
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+			$(fetching) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(fetching) apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 		else \
 			echo "The tests open pages in Chromium, and there is none. Install it, for example: sudo apt install chromium"; exit 1; \
 		fi; }
@@ -62,10 +66,10 @@ $(VENV)/bin/pip:
 
 $(VENV)/runtime: requirements/runtime.lock | $(VENV)/bin/pip
 	@echo "Installing what $< names …"
-	@$(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
+	@$(fetching) $(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
 $(VENV)/dev: requirements/dev.lock | $(VENV)/bin/pip
 	@echo "Installing what $< names …"
-	@$(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
+	@$(fetching) $(VENV)/bin/pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@ $(VENV)/runtime
