@@ -60,10 +60,14 @@ class World:
         self.folder = Path(self._keep.name)
         (self.folder / "roles").mkdir()
         self.emulator = EmulatorProcess(ledger=self.folder / "ledger.jsonl")
-        # A crash of this database must lose nothing that it confirmed: fsync stays off (the machine does not fall),
-        # but a commit waits until the server has it.
-        self.database = Server(synchronous_commit="on", full_page_writes="on") if self.postgres else None
-        self.manage("setup")
+        try:
+            # A crash of this database must lose nothing that it confirmed: fsync stays off (the machine does not fall),
+            # but a commit waits until the server has it.
+            self.database = Server(synchronous_commit="on", full_page_writes="on") if self.postgres else None
+            self.manage("setup")
+        except BaseException:  # with no block to leave, nobody else would stop what has started
+            self.stop()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
