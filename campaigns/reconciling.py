@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +46,27 @@ class Report:
             self.violations.append(sentence)
 
 
-def reconcile(campaign: Campaign, ledger: Path | None = None) -> Report:
+@dataclass(slots=True)
+class Ledger:
+    """A file of JSON lines that is read on, not anew, each time somebody asks."""
+
+    path: Path
+    _taken: Counter[str] = field(default_factory=Counter)
+    _read: int = 0
+
+    def taken(self) -> Counter[str]:
+        """Return how often each message id was taken by the other side until now."""
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            fresh = file.read()
+        whole = fresh[: fresh.rfind(b"\n") + 1]
+        self._read += len(whole)
+        entries = map(json.loads, whole.splitlines())
+        self._taken.update(str(entry["id"]) for entry in entries if entry.get("taken"))
+        return self._taken
+
+
+def reconcile(campaign: Campaign, ledger: Ledger | None = None) -> Report:
     """Compare everything that is known of one campaign; the ledger may hold others as well.
 
     While senders hold batches of it, what was pushed is not what is recorded: then only what holds at any moment is
@@ -60,7 +80,7 @@ def reconcile(campaign: Campaign, ledger: Path | None = None) -> Report:
     return report
 
 
-def _judged(campaign: Campaign, ledger: Path | None) -> Report:
+def _judged(campaign: Campaign, ledger: Ledger | None) -> Report:
     campaign.refresh_from_db()
     report = Report(campaign.pk, _under_way(campaign), campaign.audience)
     if campaign.pruned_at:
@@ -145,25 +165,16 @@ def _copies(campaign: Campaign, report: Report) -> None:
     report.marked = rows.filter(latest=True, copies__gt=1).count()
 
 
-def lines(ledger: Path) -> Iterator[str]:
-    """Yield the message id of every push that the other side took."""
-    with ledger.open(encoding="utf-8") as file:
-        for line in file:
-            entry = json.loads(line)
-            if entry.get("taken"):
-                yield str(entry["id"])
-
-
-def _ledger(campaign: Campaign, ledger: Path, report: Report) -> None:
+def _ledger(campaign: Campaign, ledger: Ledger, report: Report) -> None:
     """Nothing unexplained in the ledger, and nothing accepted that is not in it.
 
     The rows are read first: whatever they call accepted was in the ledger before.
     """
     words = list(_last_words(campaign))
-    taken = Counter(lines(ledger))
+    taken = ledger.taken()
     most = 1 if campaign.never_twice else 2
     for device, copies, accepted in words:
-        found = taken.pop(message_id(campaign.pk, device), 0)
+        found = taken[message_id(campaign.pk, device)]
         report.taken += found
         report.twice += found > 1
         admitted = most if report.under_way else copies  # the next copy may be on the wire, and not recorded yet

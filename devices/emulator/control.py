@@ -44,6 +44,7 @@ class FrontDesk:
         self._commands: dict[str, Callable[[Wishes], object]] = {
             "/emulator/channels": self._open_channel,
             "/emulator/behaviour": self._behave,
+            "/emulator/read": self._read,
             "/emulator/clock": self._advance,
             "/emulator/settings": self._change_settings,
             "/emulator/reset": self._reset,
@@ -120,6 +121,15 @@ class FrontDesk:
                 channel.target, channel.name or channel.id, plan.name, content, self.mpns.clock.now()
             )
         return {"channel": channel.target, "behaviour": plan.name}
+
+    def _read(self, wishes: Wishes) -> object:
+        phones = messages = 0
+        for channel, waited in self.mpns.channels.read():
+            phones, messages = phones + 1, messages + len(waited)
+            for content in waited:
+                name = channel.name or channel.id
+                self.mpns.wall.deliver(channel.target, name, channel.plan.name, content, self.mpns.clock.now())
+        return {"phones": phones, "messages": messages}
 
     def _channel(self, address: str) -> Channel:
         """Find a channel by its URI or the path of it."""

@@ -110,12 +110,12 @@ def product(
     AssertionError when the senders are not there within ``ready`` seconds, or it is not finished ``within`` seconds.
     """
     with World(postgres, senders=senders, concurrency=64, host=host) as world:
-        world.ask("prepare", str(count), '["ok"]')
+        world.ask("prepare", count, ["ok"])
         world.start_workers()
         until(lambda: len(world.processes("worker")) == senders, ready, f"{senders} senders", saw=lambda: seen(world))
         time.sleep(1.0)
         before = _cpu(world)
-        world.ask("start", "no")
+        world.ask("start", False)
         until(
             lambda: world.query("SELECT status FROM campaigns_campaign") == [("finished",)],
             patience(count) if within is None else within,

@@ -15,7 +15,7 @@ from django.db.models import F
 
 from campaigns import control
 from campaigns.models import Batch, Campaign, Delivery
-from campaigns.reconciling import reconcile
+from campaigns.reconciling import Ledger, reconcile
 from campaigns.recording import message_id
 from devices.clock import now
 from tests.campaigns.conftest import House
@@ -37,7 +37,7 @@ def ledger(house: House, tmp_path: Path, change: Any = None) -> Path:
 
 
 def test_a_campaign_without_faults_adds_up(house: House, sent: Campaign, tmp_path: Path) -> None:
-    report = reconcile(sent, ledger(house, tmp_path))
+    report = reconcile(sent, Ledger(ledger(house, tmp_path)))
     assert report.violations == []
     assert (report.audience, report.final, report.rows, report.taken, report.unknown) == (23, 23, 23, 21, 1)
     out = io.StringIO()
@@ -83,8 +83,10 @@ def test_a_push_nobody_admits_and_an_acceptance_nobody_saw_are_found(
     def never(entries: list[dict[str, Any]]) -> None:
         entries[:] = [entry for entry in entries if entry["id"] != identity]
 
-    assert "2 pushes arrived, at most 1" in " ".join(reconcile(sent, ledger(house, tmp_path, twice)).violations)
-    assert "nothing arrived" in " ".join(reconcile(sent, ledger(house, tmp_path, never)).violations)
+    report = reconcile(sent, Ledger(ledger(house, tmp_path, twice)))
+    assert "2 pushes arrived, at most 1" in " ".join(report.violations)
+    report = reconcile(sent, Ledger(ledger(house, tmp_path, never)))
+    assert "nothing arrived" in " ".join(report.violations)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -132,6 +134,17 @@ def test_what_can_never_be_is_found_while_it_is_under_way(
 ) -> None:
     Batch.objects.create(campaign=sent, service="mpns", due_at=now(), ids=bytes(8), size=1, status="sending")
     fault(Delivery.objects.filter(campaign=sent))
-    report = reconcile(sent, ledger(house, tmp_path))
+    report = reconcile(sent, Ledger(ledger(house, tmp_path)))
     assert report.under_way
     assert sentence in " ".join(report.violations)
+
+
+def test_a_ledger_is_read_on_and_its_last_line_when_it_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.jsonl"
+    line = json.dumps({"id": "a", "taken": True}) + "\n"
+    file.write_text(line + line[:7])
+    found = Ledger(file)
+    assert found.taken() == {"a": 1}
+    with file.open("a") as more:
+        more.write(line[7:] + json.dumps({"id": "b", "taken": False}) + "\n" + line)
+    assert found.taken() == {"a": 3}

@@ -1,6 +1,6 @@
-"""Kills at random, by role, with a printed seed; then reads what became of every device.
+"""Kills at random, by role, with a printed seed, while people and devices go about their business; then a reckoning.
 
-python -m tests.rig.chaos --kills 500 --devices 100000 --database postgres
+python -m tests.rig.chaos --kills 500 --devices 20000 --database postgres --machines 2
 """
 
 from __future__ import annotations
@@ -9,96 +9,74 @@ import argparse
 import json
 import random
 import signal
+import subprocess
 import sys
 import time
-from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
 
-from campaigns import lifeline
-from tests.rig.world import CONCURRENCY, ROLES, World
+from campaigns import journal, lifeline
+from tests.rig.outcome import Outcome
+from tests.rig.world import CONCURRENCY, ROLES, ROOT, World
+from tests.waiting import line_of
 
 BEHAVIOURS = [
-    *["ok"] * 40,
-    "temp-disconnected",
-    "suppressed",
-    "expired",
-    "queue-full-1",
-    "flap-1",
-    "slow-30",
-    "unavailable-1",
+    *["ok"] * 60,
+    *["temp-disconnected", "suppressed", "expired", "queue-full-1", "flap-1", "slow-30", "unavailable-1"],
+    *["inactive-1", "daily-limit-2", "status-400", "forbidden-1"],
 ]
+# What happens beside the kills, and how often in comparison.
+ACTS = {"pause": 4, "resume": 6, "cancel": 1, "again": 3, "hold": 5, "move": 4, "retire": 2, "erase": 2, "unpark": 1}
 MOST = 45.0  # seconds without a push after a kill until the next one follows all the same
 PATIENCE = 300.0  # seconds the campaigns get to finish after the last kill
+VICTIM = 40.0  # seconds that a role gets to have somebody to be killed
+TOLD_EVERY = 20.0  # seconds between two lines of a long run
+DAY = 86_400.0  # seconds the emulator's clock is moved on each time: quotas and the hour after a 406 or 412 pass
+BEYOND_LEASE = 24.0  # seconds of a long freeze: then another machine takes the batches (campaigns.recording.LEASE)
+HARMLESS = {"web", "database"}  # no sender ends by these
+DUE = """
+SELECT 1 FROM campaigns_batch b JOIN campaigns_campaign c ON c.id = b.campaign_id
+WHERE (c.paced_until IS NULL OR c.paced_until <= {now})
+AND (b.status = 'sending' OR (c.status IN ('preparing', 'sending') AND b.status = 'queued' AND b.due_at <= {now}))
+UNION ALL SELECT 1 FROM campaigns_campaign WHERE status = 'preparing' LIMIT 1
+"""
+OPEN = """
+SELECT c.id, c.status, c.paused_because, b.id, b.status, b.attempt, b.claims, b.size, length(b.ids) / 8, b.due_at,
+b.lease_until, b.claimed_by FROM campaigns_campaign c LEFT JOIN campaigns_batch b
+ON b.campaign_id = c.id AND b.status IN ('queued', 'sending') WHERE c.status NOT IN ('finished', 'cancelled')
+OR b.status = 'sending' ORDER BY 1, 4 LIMIT 40
+"""
 
 
-@dataclass
-class Outcome:
-    """What one run showed."""
+class People:
+    """Those who use the installation meanwhile: one process that does what it is told (tests/rig/inside.py)."""
 
-    seed: int
-    kills: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
-    pauses: list[tuple[float, str]] = field(default_factory=list)  # seconds from a kill to the next push, and the role
-    reports: list[dict[str, Any]] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)  # processes and journals that outlived the run
-    unfinished: list[str] = field(default_factory=list)
+    def __init__(self, world: World) -> None:
+        self._process = subprocess.Popen(
+            [world.python, "-m", "tests.rig.inside"],
+            cwd=ROOT,
+            env=world.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(world.folder / "people.log").open("ab"),
+            text=True,
+        )
 
-    @property
-    def violations(self) -> list[str]:
-        """Everything that must not be, as sentences."""
-        found = [f"campaign {one['campaign']}: {told}" for one in self.reports for told in one["violations"][:5]]
-        found += [
-            f"campaign {one['campaign']}: {one['twice']} twice"
-            for one in self.reports
-            if one["never_twice"] and one["twice"]
-        ]
-        found += [f"left behind: {name}" for name in self.left]
-        found += [f"not finished: {status}" for status in self.unfinished]
-        if self.twice > self.allowed:
-            found.append(f"{self.twice} duplicates, more than the {self.allowed} pushes that can have been on the wire")
-        return found
+    def ask(self, name: str, *given: object) -> Any:
+        """Return what came of it; {"refused": why} when it was not possible just then."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([name, *given]) + "\n")
+        self._process.stdin.flush()
+        return json.loads(line_of(self._process, within=90))
 
-    @property
-    def twice(self) -> int:
-        """Devices that got two copies."""
-        return sum(int(one["twice"]) for one in self.reports)
-
-    @property
-    def allowed(self) -> int:
-        """How many pushes can have been on the wire at the kills that end a sender."""
-        fatal = sum(count for role, count in self.kills.items() if role not in {"web", "monitor", "pusher"})
-        return fatal * CONCURRENCY * 2
-
-    def table(self) -> str:
-        """Return the run as a table."""
-        rows = [
-            ("seed", self.seed),
-            (
-                "kills",
-                f"{sum(self.kills.values())}: "
-                + ", ".join(f"{role} {count}" for role, count in self.kills.most_common()),
-            ),
-            ("seconds", f"{self.seconds:.0f}"),
-            ("campaigns", len(self.reports)),
-            ("deliveries", sum(one["rows"] for one in self.reports)),
-            ("pushes that arrived", sum(one["taken"] for one in self.reports)),
-            ("lost", sum(one["audience"] - one["final"] - one["parked"] for one in self.reports)),
-            ("devices with two copies", self.twice),
-            ("of them with “never twice”", sum(one["twice"] for one in self.reports if one["never_twice"])),
-            ("marked as possible seconds", sum(one["marked"] for one in self.reports)),
-            ("not known", sum(one["unknown"] for one in self.reports)),
-            ("parked", sum(one["parked"] for one in self.reports)),
-            (
-                "longest pauses after a kill",
-                ", ".join(f"{role} {pause:.1f} s" for pause, role in sorted(self.pauses)[:-6:-1]),
-            ),
-            ("violations", len(self.violations)),
-        ]
-        return "\n".join(f"{name:28} {value}" for name, value in rows)
+    def go(self) -> None:
+        """End."""
+        self._process.kill()
+        self._process.communicate(timeout=10)
 
 
 @dataclass
@@ -107,55 +85,100 @@ class Chaos:
 
     world: World
     kills: int
-    roles: tuple[str, ...]
     choice: random.Random
     outcome: Outcome
+    acts: dict[str, int] = field(default_factory=dict)
     pause: tuple[float, float] = (0.4, 1.2)
+    tell: Callable[[str], object] = field(default=lambda line: None)
+    watched: Callable[[], object] = field(default=lambda: None)  # called whenever somebody looks
     _arrived: int = 0
     _since: float = 0.0
     _last: str = ""
     _order: list[str] = field(default_factory=list)
+    _began: float = field(default_factory=time.monotonic)
+    _told: float = field(default_factory=time.monotonic)
+    _day: float = 0.0
 
     def run(self) -> Outcome:
-        """Send and kill until all kills are spent and all campaigns are finished."""
-        began = time.monotonic()
+        """Send and kill until all kills are spent and all campaigns have ended."""
         self.world.start_web()
         self.world.start_workers()
-        self._send()
-        self._since = time.monotonic()
-        while sum(self.outcome.kills.values()) < self.kills:
-            self._watch(self.choice.uniform(*self.pause))
-            while self._last and time.monotonic() - self._since < MOST:  # a kill should meet somebody at work
-                self._watch(0.1)
-            if self._done():
-                self._send()
-            self._strike(self._next_role())
+        self.people = People(self.world)
+        try:
+            self._send()
+            while sum(self.outcome.kills.values()) < self.kills and not self.outcome.missed:
+                self._round()
+            self._bring_home()
+        finally:
+            self.people.go()
+        self._end()
+        self.outcome.seconds = time.monotonic() - self._began
+        self.outcome.reports = self.world.ask("check", str(self.world.emulator.ledger_file))
+        if self.outcome.violations:
+            self.outcome.kept = str(self.world.keep())
+        return self.outcome
+
+    def _round(self) -> None:
+        """One kill, in the middle of everything else."""
+        self._watch(self.choice.uniform(*self.pause))
+        until = time.monotonic() + MOST
+        while self._last and time.monotonic() < until:  # a kill should meet somebody at work
+            self._watch(0.1)
+        if self.acts and self.choice.random() < 0.7:
+            self._act(self.choice.choices(list(self.acts), list(self.acts.values()))[0])
+        if self._idle():
+            if self.acts:
+                self._act("resume")
+            self._send()
+        self._strike(self._next_role())
+
+    def _bring_home(self) -> None:
         until = time.monotonic() + PATIENCE
         while not self._done() and time.monotonic() < until:
-            self._watch(0.5)
-        self.outcome.unfinished = [str(row[0]) for row in self._statuses() if row[0] != "finished"]
-        self._end()
-        self.outcome.seconds = time.monotonic() - began
-        self.outcome.reports = self.world.ask("check", str(self.world.emulator.ledger_file))
-        return self.outcome
+            if self.acts:
+                self._act("resume")
+                self._act("unpark")
+            self._watch(2.0)
+        if not self._done():
+            self.outcome.unfinished = [str(row) for row in self.world.query(OPEN)]
 
     def _next_role(self) -> str:
         """Go through all roles in an order of chance, then again: none is left out."""
         if not self._order:
-            self._order = self.choice.sample(self.roles, len(self.roles))
+            self._order = self.choice.sample(self.outcome.roles, len(self.outcome.roles))
         return self._order.pop()
 
     def _send(self) -> None:
-        self.world.ask("start", "no")
-        self.world.ask("start", "yes")
+        """Start campaigns; phones that are away have read what waited for them (a real queue holds 30)."""
+        self.world.emulator.control("read", {})
+        kinds: list[tuple[object, ...]] = [(False,), (True,)]
+        if self.acts:
+            never_twice = self.choice.random() < 0.5
+            kinds.append((never_twice, 60_000))  # at a pace
+            kinds.append((not never_twice, None, self.choice.uniform(2.0, 15.0)))  # with an end that passes
+        for kind in kinds:
+            while isinstance(answer := self.people.ask("start", *kind), dict):  # the database is away
+                self.outcome.refused[f"start: {answer['refused']}"[:60]] += 1
+                self._watch(0.5)
+                assert self.outcome.refused.total() < 1000, answer
         self._since = time.monotonic()
 
-    def _statuses(self) -> list[tuple[Any, ...]]:
-        return self.world.query("SELECT status FROM campaigns_campaign")
+    def _act(self, name: str) -> None:
+        answer = self.people.ask(name, self.choice.randrange(10**6))
+        if isinstance(answer, dict):
+            self.outcome.refused[name] += 1
+        elif answer:
+            self.outcome.acts[name] += 1
+
+    def _idle(self) -> bool:
+        """Return whether the database answers and nobody has anything to send at this moment."""
+        return bool(self.world.query("SELECT 1")) and not self.world.query(DUE.format(now=self.world.now))
 
     def _done(self) -> bool:
-        statuses = self._statuses()
-        return bool(statuses) and all(row[0] == "finished" for row in statuses)
+        """Return whether every campaign has ended and nothing of it is on the wire."""
+        statuses = [row[0] for row in self.world.query("SELECT status FROM campaigns_campaign")]
+        held = self.world.query("SELECT count(*) FROM campaigns_batch WHERE status = 'sending'")
+        return bool(statuses) and set(statuses) <= {"finished", "cancelled"} and held == [(0,)]
 
     def _watch(self, seconds: float) -> None:
         """Let time pass as a supervisor: what ended is started again, and pauses are measured."""
@@ -166,36 +189,86 @@ class Chaos:
             self.world.hurry()
             size = self.world.emulator.ledger_file.stat().st_size
             now = time.monotonic()
-            if size != self._arrived or self._done():
+            if size != self._arrived:
                 if self._last:
                     self.outcome.pauses.append((now - self._since, self._last))
-                self._last = ""
-                self._arrived, self._since = size, now
+                self._last, self._arrived, self._since = "", size, now
+            elif self._idle():
+                self._last, self._since = "", now
+            self._chat(now)
+            self.watched()
             if now >= until:
                 return
             time.sleep(min(0.1, max(0.0, until - now)))
 
+    def _chat(self, now: float) -> None:
+        """Move the emulator's day on, and say now and then how it goes."""
+        if now - self._day > 5.0:
+            self.world.emulator.control("clock", {"advance": DAY})
+            self._day = now
+        if now - self._told > TOLD_EVERY:
+            self.outcome.seconds, self._told = now - self._began, now
+            self.outcome.pushes = self.world.emulator.ledger_file.read_bytes().count(b"\n")
+            self.tell(self.outcome.progress())
+
+    def _victim(self, role: str) -> psutil.Process | None:
+        """Return somebody of a role, waiting until there is one; None when that takes too long."""
+        until = time.monotonic() + VICTIM
+        while True:
+            if victims := self.world.processes("worker" if role == "freeze" else role):
+                return self.choice.choice(victims)
+            if time.monotonic() > until:
+                self.outcome.missed[role] += 1
+                return None
+            self._watch(0.2)
+
     def _strike(self, role: str) -> None:
-        self._last, self._since = role, time.monotonic()
         if role == "database":
-            if self.world.database:
-                self.world.database.crash()
-                time.sleep(self.choice.uniform(0.0, 1.5))
-                self.world.database.start()
-                self.outcome.kills[role] += 1
+            assert self.world.database is not None
+            self.world.database.crash()
+            time.sleep(self.choice.uniform(0.0, 1.5))
+            self.world.database.start()
+            self._struck(role)
             return
-        victims = self.world.processes("worker" if role == "freeze" else role)
-        if not victims:
+        victim = self._victim(role)
+        if victim is None:
             return
-        victim = self.choice.choice(victims)
         with suppress(psutil.Error):
             if role == "freeze":
-                victim.send_signal(signal.SIGSTOP)
-                time.sleep(self.choice.uniform(0.5, 3.0))
-                victim.send_signal(signal.SIGCONT)
+                self._freeze(victim)
             else:
                 victim.kill()
-            self.outcome.kills[role] += 1
+                if role == "worker":
+                    self.outcome.on_the_wire += self._on_the_wire(victim)
+                elif role not in HARMLESS:  # the watchdog ends the whole group
+                    self.outcome.on_the_wire += CONCURRENCY * self.world.senders
+            self._struck(role)
+
+    def _struck(self, role: str) -> None:
+        self.outcome.kills[role] += 1
+        self._last, self._since = role, time.monotonic()
+
+    def _freeze(self, victim: psutil.Process) -> None:
+        """Stop a sender for a while, sometimes for longer than its lease: then another machine takes its batches."""
+        long = self.world.workers > 1 and self.choice.random() < 0.15
+        seconds = BEYOND_LEASE if long else self.choice.uniform(0.5, 3.0)
+        victim.send_signal(signal.SIGSTOP)
+        try:
+            self._watch(seconds)
+        finally:
+            victim.send_signal(signal.SIGCONT)
+        self.outcome.on_the_wire += CONCURRENCY if long else 0
+
+    def _on_the_wire(self, victim: psutil.Process) -> int:
+        """Return how many pushes a sender that was just killed had out, as its journals tell."""
+        victim.wait(timeout=20)
+        count = 0
+        for path in self.world.folder.glob(f"machine-*/journal/*-{victim.pid}-*.log"):
+            try:
+                count += sum(len(claimed.doubtful) for claimed in journal.read(path))
+            except FileNotFoundError:  # somebody was quicker to adopt it
+                count += CONCURRENCY
+        return count
 
     def _end(self) -> None:
         """Stop as a deployment does, and look what is left."""
@@ -222,13 +295,26 @@ class Chaos:
 
 
 def run(
-    *, kills: int, devices: int, postgres: bool, seed: int, roles: tuple[str, ...] = ROLES, workers: int = 1
+    *,
+    kills: int,
+    devices: int,
+    postgres: bool,
+    seed: int,
+    roles: tuple[str, ...] = ROLES,
+    workers: int = 1,
+    tell: Callable[[str], object] = lambda line: None,
 ) -> Outcome:
     """Make an installation, mistreat it, and return what it showed."""
     wanted = tuple(role for role in roles if postgres or role != "database")
     with World(postgres, workers=workers) as world:
-        world.ask("prepare", str(devices), json.dumps(BEHAVIOURS))
-        return Chaos(world, kills, wanted, random.Random(seed), Outcome(seed)).run()
+        world.ask("prepare", devices, BEHAVIOURS)
+        return Chaos(world, kills, random.Random(seed), Outcome(seed, wanted), ACTS, tell=tell).run()
+
+
+def tell(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main() -> int:
@@ -240,17 +326,20 @@ def main() -> int:
     parser.add_argument("--machines", type=int, default=1)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     given = parser.parse_args()
-    sys.stdout.write(f"seed {given.seed}\n")
+    tell(f"seed {given.seed}")
     outcome = run(
         kills=given.kills,
         devices=given.devices,
         postgres=given.database == "postgres",
         seed=given.seed,
         workers=given.machines,
+        tell=tell,
     )
-    sys.stdout.write(outcome.table() + "\n")
+    tell(outcome.table())
     for told in outcome.violations:
-        sys.stdout.write(f"  {told}\n")
+        tell(f"  {told}")
+    if outcome.kept:
+        tell(f"Everything is kept in {outcome.kept}.")
     return 1 if outcome.violations else 0
 
 

@@ -1,10 +1,16 @@
-"""What the driver asks of the installation, each in a fresh process with the installation's own settings."""
+"""What happens inside the installation: its people and its devices, driven from outside.
+
+python -m tests.rig.inside reads lines ``["name", argument, …]`` and answers each with a line of JSON, so that Django is
+set up once; with words on the command line it does that one thing. A database that is away is an answer too.
+"""
 
 from __future__ import annotations
 
 import json
+import random
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +19,151 @@ from django.conf import settings
 
 django.setup()
 
-from campaigns import control, sending, tasks  # noqa: E402 (after setup)
-from campaigns.models import Campaign, Notification  # noqa: E402
-from campaigns.reconciling import reconcile  # noqa: E402
+from django.db import Error, connection  # noqa: E402 (after setup)
+
+from campaigns import control, sending, stats, tasks  # noqa: E402
+from campaigns.control import NotReady  # noqa: E402
+from campaigns.models import Batch, Campaign, Delivery, MoveRefused, Notification, unpack  # noqa: E402
+from campaigns.reconciling import Ledger, reconcile  # noqa: E402
+from campaigns.recording import LEASE, message_id  # noqa: E402
 from devices import clock  # noqa: E402
 from devices.models import App, Device  # noqa: E402
+from devices.registration import Registration, forget, register  # noqa: E402
 from devices.secrets import digest  # noqa: E402
 
+Status = Campaign.Status
+MOVING = [Status.PREPARING, Status.SENDING]
+AFTER_CANCEL = LEASE + timedelta(seconds=2)  # a push of a cancelled campaign later than this is one too many
 
-def prepare(devices: str, behaviours: str) -> int:
-    """Make an App with so many phones; ``behaviours`` is a JSON list that is gone through again and again."""
-    names = json.loads(behaviours)
-    app = App.objects.create(name="Rig", slug="rig")
-    host, now = settings.EMULATOR, clock.now()
-    total = int(devices)
-    for start in range(0, total, 5000):
+
+def address(behaviour: str, name: str) -> str:
+    return f"http://{settings.EMULATOR}/throttledthirdparty/01.00/{behaviour}.{name}"
+
+
+def prepare(devices: int, behaviours: list[str]) -> int:
+    """Make an App with so many phones; ``behaviours`` are gone through again and again."""
+    app, now = App.objects.create(name="Rig", slug="rig"), clock.now()
+    for start in range(0, devices, 5000):
+        uris = [address(behaviours[n % len(behaviours)], f"r-{n}") for n in range(start, min(start + 5000, devices))]
         Device.objects.bulk_create(
             Device(
                 app=app,
                 service="mpns",
-                address=f"http://{host}/throttledthirdparty/01.00/{names[number % len(names)]}.r-{number}",
-                address_digest=digest(str(number)),
+                address=uri,
+                address_digest=digest(uri),
                 secret_digest="",
-                installation=f"rig-{number}",
+                installation=f"rig-{start + n}",
                 os_version="8.0.10517",
                 seen_at=now,
             )
-            for number in range(start, min(start + 5000, total))
+            for n, uri in enumerate(uris)
         )
     return app.pk
 
 
-def start(never_twice: str) -> int:
-    """Compose and send a campaign to everybody; return its number."""
+# People. Each does one thing at a random place and returns how many it concerned; a refusal is an answer.
+
+
+def start(never_twice: bool, per_minute: int | None = None, ends_after: float | None = None) -> int:
+    """Compose and send a campaign to everybody; return its number. ``ends_after`` is in seconds."""
     app = App.objects.get(slug="rig")
-    campaign = Campaign.objects.create(app=app, name="Rig", never_twice=never_twice == "yes")
+    campaign = Campaign.objects.create(app=app, name="Rig", never_twice=never_twice, per_minute=per_minute)
     Notification.objects.create(campaign=campaign, message="toast", fields={"title": "Rig", "text": "Hold on"})
     control.start(campaign, None)
+    if ends_after is not None:
+        Campaign.objects.filter(pk=campaign.pk).update(expires_at=clock.now() + timedelta(seconds=ends_after))
     return campaign.pk
+
+
+def one(seed: int, *statuses: str) -> Campaign | None:
+    rows = list(Campaign.objects.filter(status__in=statuses).order_by("pk"))
+    return random.Random(seed).choice(rows) if rows else None
+
+
+def pause(seed: int) -> int:
+    """Pause one that is being sent."""
+    if campaign := one(seed, *MOVING):
+        control.pause(campaign)
+    return int(campaign is not None)
+
+
+def resume(seed: int) -> int:
+    """Let everything that is paused go on; what has passed its end, for another day."""
+    paused = list(Campaign.objects.filter(status=Status.PAUSED))
+    for campaign in paused:
+        over = stats.time_over(campaign, clock.now())
+        control.resume(campaign, None, timedelta(days=1) if over else None)
+    return len(paused)
+
+
+def cancel(seed: int) -> int:
+    """Cancel one that is being sent or paused."""
+    if campaign := one(seed, *MOVING, Status.PAUSED):
+        control.cancel(campaign)
+    return int(campaign is not None)
+
+
+def again(seed: int) -> int:
+    """Send a finished one again, to the failed or to the unknown."""
+    campaign = one(seed, Status.FINISHED)
+    offered = control.again(campaign, stats.progress(campaign)) if campaign else {}
+    return control.send_again(campaign, random.Random(seed).choice(sorted(offered))) if campaign and offered else 0
+
+
+def unpark(seed: int) -> int:
+    """Let parked devices be tried again."""
+    parked = {batch.campaign for batch in Batch.objects.filter(status=Batch.Status.PARKED).select_related("campaign")}
+    return sum(control.try_parked(row, None, timedelta(days=1)) for row in parked if row.status != Status.CANCELLED)
+
+
+# Devices
+
+
+def some(seed: int, most: int, **condition: Any) -> list[Device]:
+    keys = list(Device.objects.filter(**condition).order_by("pk").values_list("pk", flat=True))
+    return list(Device.objects.filter(pk__in=random.Random(seed).sample(keys, min(most, len(keys)))))
+
+
+def hold(seed: int) -> int:
+    """Let one device in twenty be on hold for a few seconds, as a 412 does for an hour."""
+    choice = random.Random(seed)
+    chosen = some(seed, Device.objects.count() // 20, status=Device.Status.ACTIVE)
+    now = clock.now()
+    for seconds in (3, 7, 15):
+        mine = [device.pk for device in chosen if choice.random() < 0.5]
+        Device.objects.filter(pk__in=mine).update(hold_until=now + timedelta(seconds=seconds))
+    return len(chosen)
+
+
+def move(seed: int) -> int:
+    """Let some register with a new address, also such as are retired."""
+    app, moved = App.objects.get(slug="rig"), some(seed, 20)
+    for device in moved:
+        behaviour = device.address.rpartition("/")[2].partition(".")[0].replace("expired", "ok")
+        said = {
+            "service": "mpns",
+            "address": address(behaviour, f"m-{seed}-{device.pk}"),
+            "installation": device.installation,
+        }
+        register(app, Registration.read(said))
+    return len(moved)
+
+
+def retire(seed: int) -> int:
+    """Let some be retired, as by hand."""
+    chosen = [device.pk for device in some(seed, 5, status=Device.Status.ACTIVE)]
+    return Device.objects.filter(pk__in=chosen).update(status=Device.Status.RETIRED, retired_reason="By hand.")
+
+
+def erase(seed: int) -> int:
+    """Let some be erased for good."""
+    chosen = some(seed, 5)
+    for device in chosen:
+        forget(device)
+    return len(chosen)
+
+
+# The reckoning
 
 
 def sweep() -> int:
@@ -61,15 +174,53 @@ def sweep() -> int:
 
 def check(ledger: str) -> list[dict[str, Any]]:
     """Reconcile every campaign against the ledger."""
-    found = []
+    found, book = [], Ledger(Path(ledger))
     for campaign in Campaign.objects.order_by("pk"):
-        report = reconcile(campaign, Path(ledger))
+        report = reconcile(campaign, book)
         names = ("campaign", "audience", "final", "rows", "parked", "taken", "twice", "marked", "unknown", "violations")
-        found.append({name: getattr(report, name) for name in names} | {"never_twice": campaign.never_twice})
+        row = {name: getattr(report, name) for name in names}
+        found.append(row | {"never_twice": campaign.never_twice, "status": campaign.status})
+        if report.under_way:
+            row["violations"].append("It is still under way.")
+        if campaign.status == Status.CANCELLED and (late := after_cancel(campaign, Path(ledger))):
+            found[-1]["violations"].append(f"{late} pushes arrived more than {AFTER_CANCEL} after it was cancelled.")
     return found
 
 
+def after_cancel(campaign: Campaign, ledger: Path) -> int:
+    """Return how many pushes of a cancelled campaign arrived too late after that."""
+    assert campaign.finished_at is not None
+    last = (campaign.finished_at + AFTER_CANCEL).timestamp()
+    devices = set(Delivery.objects.filter(campaign=campaign).values_list("device_id", flat=True))
+    for batch in Batch.objects.filter(campaign=campaign):
+        devices.update(unpack(batch.ids))
+    ids = {message_id(campaign.pk, device) for device in devices}
+    entries = map(json.loads, ledger.read_text(encoding="utf-8").splitlines())
+    return sum(entry["id"] in ids and entry["wall"] > last for entry in entries)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (
+        *(prepare, start, pause, resume, cancel, again, unpark),
+        *(hold, move, retire, erase, sweep, check),
+    )
+}
+
+
+def answered(name: str, *given: Any) -> Any:
+    """Return what a function says, or {"refused": …} when it was not possible just now."""
+    try:
+        return FUNCTIONS[name](*given)
+    except (Error, MoveRefused, NotReady) as error:
+        connection.close()
+        return {"refused": f"{type(error).__name__}: {error}"}
+
+
 if __name__ == "__main__":
-    functions: dict[str, Callable[..., Any]] = {"prepare": prepare, "start": start, "sweep": sweep, "check": check}
-    function = functions[sys.argv[1]]
-    sys.stdout.write(json.dumps(function(*sys.argv[2:])) + "\n")
+    if sys.argv[1:]:
+        sys.stdout.write(json.dumps(FUNCTIONS[sys.argv[1]](*map(json.loads, sys.argv[2:]))) + "\n")
+    else:
+        for line in sys.stdin:
+            sys.stdout.write(json.dumps(answered(*json.loads(line))) + "\n")
+            sys.stdout.flush()

@@ -86,13 +86,13 @@ def says_so(world: World) -> None:
 def test_a_database_that_is_away_is_waited_for_and_said(record_property: Callable[[str, object], None]) -> None:
     with World(postgres=True) as world:
         assert world.database is not None
-        world.ask("prepare", "4000", '["slow-30"]')
+        world.ask("prepare", 4000, ["slow-30"])
         world.database.crash()
         world.start_web()
         world.start_workers()
         time.sleep(4)  # everything starts without it
         world.database.start()
-        world.ask("start", "no")
+        world.ask("start", False)
         record_property(
             "first push after a start without database",
             until(lambda: arrived(world) > 0, 15, "the first push", saw=lambda: seen(world)),
@@ -121,10 +121,10 @@ def test_a_database_that_is_away_is_waited_for_and_said(record_property: Callabl
 def test_no_connection_left_is_an_answer_and_not_a_crash() -> None:
     with World(postgres=True) as world:
         assert world.database is not None
-        world.ask("prepare", "3000", '["slow-30"]')
+        world.ask("prepare", 3000, ["slow-30"])
         world.start_web()
         world.start_workers()
-        world.ask("start", "no")
+        world.ask("start", False)
         until(
             lambda: arrived(world) > 200 and world.web_answers(), 30, "200 pushes and the web", saw=lambda: seen(world)
         )
@@ -148,9 +148,9 @@ def test_a_machine_is_lost_with_its_journal_and_the_other_takes_over(
     record_property: Callable[[str, object], None],
 ) -> None:
     with World(postgres=True, workers=2) as world:
-        world.ask("prepare", "6000", '["slow-100"]')
+        world.ask("prepare", 6000, ["slow-100"])
         world.start_workers()
-        world.ask("start", "no")
+        world.ask("start", False)
         senders = "SELECT 1 FROM campaigns_worker WHERE role = 'sender'"
         until(lambda: len(world.query(senders)) == 4, 30, "four senders", saw=lambda: world.query(senders))
         until(lambda: arrived(world) > 500, 20, "500 pushes", saw=lambda: seen(world))
@@ -185,7 +185,7 @@ def test_a_machine_is_lost_with_its_journal_and_the_other_takes_over(
 def test_an_import_that_is_killed_leaves_whole_chunks_and_may_be_made_again(tmp_path: Path) -> None:
     file, total = tmp_path / "devices.csv", 20_000
     with World(postgres=not SQLITE) as world:
-        world.ask("prepare", "1", '["ok"]')
+        world.ask("prepare", 1, ["ok"])
         host = world.emulator.url
         lines = [f"mpns,{host}/throttledthirdparty/01.00/ok.i-{n},phone-{n}\n" for n in range(total)]
         file.write_text("service,address,installation\n" + "".join(lines))
@@ -218,9 +218,9 @@ def deploy(world: World) -> None:
 @pytest.mark.faults(13, 38)
 def test_a_deployment_in_the_middle_costs_nobody_anything() -> None:
     with World(postgres=not SQLITE) as world:
-        world.ask("prepare", "4000", '["slow-30"]')
+        world.ask("prepare", 4000, ["slow-30"])
         world.start_workers()
-        world.ask("start", "yes")
+        world.ask("start", True)
         until(lambda: arrived(world) > 300, 30, "300 pushes", saw=lambda: seen(world))
         deploy(world)
         until(lambda: arrived(world) > 1200, 30, "1200 pushes", saw=lambda: seen(world))

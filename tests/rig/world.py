@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -48,6 +49,7 @@ class World:
     concurrency: int = CONCURRENCY
     host: str = ""  # whom to push to instead of the emulator
     python: str = sys.executable  # what everything of the installation runs on
+    _kept: Path | None = None
     folder: Path = field(init=False)
     emulator: EmulatorProcess = field(init=False)
     database: Server | None = field(init=False, default=None)
@@ -104,9 +106,9 @@ class World:
             raise RuntimeError(f"{' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-4000:]}")
         return done.stdout
 
-    def ask(self, script: str, *arguments: str, machine: int = 0) -> Any:
+    def ask(self, script: str, *arguments: object, machine: int = 0) -> Any:
         """Run a function of tests.rig.inside in a process of its own; return what it printed as JSON."""
-        command = [self.python, "-m", "tests.rig.inside", script, *arguments]
+        command = [self.python, "-m", "tests.rig.inside", script, *map(json.dumps, arguments)]
         done = subprocess.run(
             command, cwd=ROOT, env=self.environment(machine), capture_output=True, text=True, check=False, timeout=900
         )
@@ -126,11 +128,31 @@ class World:
         except (sqlite3.OperationalError, psycopg.Error):
             return []
 
+    @property
+    def now(self) -> str:
+        """The database's word for this moment."""
+        return self.moment(0)
+
+    def moment(self, seconds: int) -> str:
+        """Return the database's words for a moment in so many seconds."""
+        if self.database:
+            return f"(clock_timestamp() + interval '{seconds} seconds')"
+        return f"strftime('%Y-%m-%d %H:%M:%f', 'now', '{seconds} seconds')"
+
     def hurry(self) -> None:
-        """Let nobody wait minutes for a repetition or for a breaker: everything is due now."""
-        now = "clock_timestamp()" if self.database else "strftime('%Y-%m-%d %H:%M:%f', 'now')"
-        self.query(f"UPDATE campaigns_batch SET due_at = {now} WHERE status = 'queued' AND due_at > {now}")
-        self.query(f"UPDATE campaigns_breaker SET open_until = {now} WHERE open_until > {now}")
+        """Let nobody wait minutes: what is due later than in a quarter of one, and holds for longer, come in seconds.
+
+        What waits for less keeps its moment, so that holds, paces and repetitions stay what they are.
+        """
+        later, soon = self.moment(16), self.moment(1)
+        self.query(f"UPDATE campaigns_batch SET due_at = {soon} WHERE status = 'queued' AND due_at > {later}")
+        self.query(f"UPDATE devices_device SET hold_until = {self.moment(5)} WHERE hold_until > {later}")
+        self.query(f"UPDATE campaigns_breaker SET open_until = {self.now} WHERE open_until > {self.now}")
+
+    def keep(self) -> Path:
+        """Let the folder outlive the run, under another name; return it."""
+        self._kept = self.folder.with_name(f"{self.folder.name}-kept")
+        return self._kept
 
     def start_workers(self) -> None:
         """Start a runworker on every machine; also after it was killed, as a supervisor does."""
@@ -206,6 +228,12 @@ class World:
                 return path.read_text()
         return ""
 
+    def machine_of(self, pid: int) -> str:
+        """Return the name of the machine on which a process works; "" when it is gone."""
+        with suppress(psutil.Error):
+            return Path(psutil.Process(pid).environ()["PUSHADMIN_VAR"]).name
+        return ""
+
     def everybody(self) -> list[psutil.Process]:
         """Return every process that works on this installation, orphans included."""
         found = []
@@ -234,3 +262,5 @@ class World:
                         left.kill()
             for process in ours:
                 process.wait(timeout=10)
+            if self._kept is not None:
+                last.callback(shutil.copytree, self.folder, self._kept, ignore=shutil.ignore_patterns("*.sock"))

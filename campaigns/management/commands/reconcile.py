@@ -28,9 +28,10 @@ class Command(BaseCommand):
         campaigns = Campaign.objects.exclude(started_at=None).order_by("pk")
         if options["campaign"]:
             campaigns = campaigns.filter(pk__in=options["campaign"])
+        ledger = reconciling.Ledger(options["ledger"]) if options["ledger"] else None
         bad = under_way = 0
         for campaign in campaigns:
-            report = reconciling.reconcile(campaign, options["ledger"])
+            report = reconciling.reconcile(campaign, ledger)
             bad += bool(report.violations)
             under_way += report.under_way
             state = f"{campaign.status}, still under way" if report.under_way else campaign.status

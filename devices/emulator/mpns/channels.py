@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from devices.emulator.clock import DAY, HOUR
@@ -145,6 +145,13 @@ class Channels:
             if match and plan:
                 channel = self._by_target[target] = _channel(match, plan)
         return channel
+
+    def read(self) -> Iterator[tuple[Channel, list[Content]]]:
+        """Let every phone that is away read what waits for it; yield it with that. Its queue is empty afterwards."""
+        for channel in self._by_target.values():
+            if channel.waiting:
+                waited, channel.waiting = channel.waiting, []
+                yield channel, waited
 
     def open(self, tier: str, plan: Plan | None, device: str, service_name: str | None) -> Channel:
         """Hand out a channel with an id that tells nothing. A device's former channel expires by that.
