@@ -23,7 +23,7 @@ from django.db import Error, connection  # noqa: E402 (after setup)
 
 from campaigns import control, sending, stats, tasks  # noqa: E402
 from campaigns.control import NotReady  # noqa: E402
-from campaigns.models import Batch, Campaign, Delivery, MoveRefused, Notification, unpack  # noqa: E402
+from campaigns.models import Batch, Campaign, Delivery, MoveRefused, Notification, pack, unpack  # noqa: E402
 from campaigns.reconciling import Ledger, reconcile  # noqa: E402
 from campaigns.recording import LEASE, message_id  # noqa: E402
 from devices import clock  # noqa: E402
@@ -72,6 +72,19 @@ def start(never_twice: bool, per_minute: int | None = None, ends_after: float | 
     control.start(campaign, None)
     if ends_after is not None:
         Campaign.objects.filter(pk=campaign.pk).update(expires_at=clock.now() + timedelta(seconds=ends_after))
+    return campaign.pk
+
+
+def trickle(count: int) -> int:
+    """Start a campaign of batches with one device each, due in an hour; return its number."""
+    app = App.objects.get(slug="rig")
+    campaign = Campaign.objects.create(app=app, name="Trickle", status=Status.SENDING, audience=count)
+    Notification.objects.create(campaign=campaign, message="toast", fields={"title": "Rig", "text": "Drop"})
+    devices = Device.objects.order_by("pk").values_list("pk", flat=True)[:count]
+    due_at = clock.now() + timedelta(hours=1)
+    Batch.objects.bulk_create(
+        Batch(campaign=campaign, service="mpns", due_at=due_at, ids=pack([device]), size=1) for device in devices
+    )
     return campaign.pk
 
 
@@ -202,7 +215,7 @@ def after_cancel(campaign: Campaign, ledger: Path) -> int:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        *(prepare, start, pause, resume, cancel, again, unpark),
+        *(prepare, start, trickle, pause, resume, cancel, again, unpark),
         *(hold, move, retire, erase, sweep, check),
     )
 }

@@ -54,6 +54,16 @@ def test_the_whole_service_goes_down_and_comes_back(emulator: EmulatorProcess) -
     assert [push(uri).status for uri in uris] == [200, 404]
 
 
+def test_phones_that_are_away_read_what_waits_for_them(emulator: EmulatorProcess) -> None:
+    uri = emulator.control("channels", {"behaviour": "temp-disconnected-2", "device": "Away"})["uri"]
+    assert [push(uri).words[0] for _ in range(3)] == ["Received", "Received", "QueueFull"]
+    assert emulator.control("read", {}) == {"phones": 1, "messages": 2}
+    assert emulator.control("read", {}) == {"phones": 0, "messages": 0}
+    (phone,) = [one for one in emulator.control("phones?since=0")["phones"] if one["name"] == "Away"]
+    assert phone["received"] == 2
+    assert push(uri).words[0] == "Received"  # and it is away again
+
+
 def test_reset_forgets(emulator: EmulatorProcess) -> None:
     uri = emulator.control("channels", {})["uri"]
     push(uri)
