@@ -14,7 +14,7 @@ from campaigns import planning, settling, tasks
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, refusal, unpack
 from campaigns.planning import AGAIN, repeatable
 from campaigns.rendering import message_of
-from campaigns.stats import Progress
+from campaigns.stats import END_PASSED, Progress
 from campaigns.transfer import ALONE
 from devices import clock, segments
 from devices.push.base import Outcome, Verdict
@@ -23,9 +23,6 @@ from devices.push.services import find
 
 Status = Campaign.Status
 TIME_OVER = "This time is over. Choose a later one, or send now."
-END_PASSED = (
-    "The end of this campaign has passed, so everybody who is left would be given up. Say how long it may still go on."
-)
 
 
 class NotReady(Exception):

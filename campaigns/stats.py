@@ -27,6 +27,9 @@ FINAL = (
     Outcome.SKIPPED,
 )
 NO_WORKER = "No worker is running, so nothing can be sent. Start one with “manage.py runworker”."
+END_PASSED = (
+    "The end of this campaign has passed, so everybody who is left would be given up. Say how long it may still go on."
+)
 ABSENT = timedelta(minutes=2)  # without a sign of life this long, a worker is gone
 
 
@@ -136,7 +139,10 @@ def standstill(campaign: Campaign, now: datetime | None = None) -> str:
     status = campaign.status
     if status == Status.PAUSED:
         out = progress(campaign).in_flight
-        return f"Pausing: up to {out} pushes are still in flight." if out else f"Paused: {campaign.paused_because}"
+        if out:
+            return f"Pausing: up to {out} pushes are still in flight."
+        over = f" {END_PASSED}" if time_over(campaign, now) else ""
+        return f"Paused: {campaign.paused_because}{over}"
     if status not in {Status.SCHEDULED, Status.PREPARING, Status.SENDING}:
         return ""
     if needed := wants_person(campaign, now):

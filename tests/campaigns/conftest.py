@@ -60,7 +60,7 @@ class House:
 
     def campaign(self, message: str = "toast", content: dict[str, Any] | None = None, **more: Any) -> Campaign:
         """Compose a campaign to everybody."""
-        campaign = Campaign.objects.create(app=self.app, name="Storm", **more)
+        campaign = Campaign.objects.create(**{"app": self.app, "name": "Storm", **more})
         Notification.objects.create(campaign=campaign, message=message, fields=STORM if content is None else content)
         return campaign
 

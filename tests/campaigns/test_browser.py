@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from campaigns.models import Campaign
+from campaigns.models import Batch, Campaign, Delivery, pack
+from devices.clock import now
 from devices.models import ApiKey, Device, Segment
 from tests.browser import barriers
 from tests.campaigns.conftest import House, outcomes
@@ -26,11 +29,43 @@ def site(signed_in: Page, live_server: Any, house: House) -> str:
     )
     house.send()
     house.campaign()
+    needing_somebody(house)
     return str(live_server.url)
 
 
+def needing_somebody(house: House) -> None:
+    """Make one campaign whose end passed in a pause, a few phones refusing our certificate, and one parked device."""
+    paused = house.campaign(
+        name="Over",
+        status=Campaign.Status.PAUSED,
+        paused_because="Paused by hand.",
+        audience=3,
+        started_at=now() - timedelta(days=2),
+        frozen_at=now() - timedelta(days=2),
+        expires_at=now() - timedelta(days=1),
+    )
+    phone = Device.objects.filter(app=house.app).order_by("pk").first()
+    assert phone is not None
+    ids = pack([phone.pk])
+    batch = {"campaign": paused, "service": "mpns", "due_at": now(), "ids": ids, "size": 1}
+    Batch.objects.create(**batch, status=Batch.Status.PARKED, claimed_at=now(), claims=4)
+    denied = Batch.objects.create(**{**batch, "ids": b""}, status=Batch.Status.DONE, denied=1)
+    Batch.objects.create(**batch, attempt=2)
+    Delivery.objects.create(
+        campaign=paused,
+        device=phone,
+        attempt=1,
+        batch=denied,
+        outcome="denied",
+        message_id=uuid.uuid4(),
+        http_status=403,
+        reason="The service does not accept our certificate (403).",
+        at=now(),
+    )
+
+
 def every_path(house: House) -> list[str]:
-    sent, draft = Campaign.objects.order_by("pk")
+    sent, draft, over = Campaign.objects.order_by("pk")
     phone = Device.objects.filter(app=house.app).first()
     segment = Segment.objects.get()
     assert phone is not None
@@ -43,6 +78,9 @@ def every_path(house: House) -> list[str]:
         f"/campaigns/campaign/{draft.pk}/delete/",
         f"/campaigns/campaign/{sent.pk}/change/",
         f"/campaigns/campaign/{sent.pk}/deliveries/",
+        f"/campaigns/campaign/{over.pk}/change/",
+        f"/campaigns/campaign/{over.pk}/parked/",
+        f"/campaigns/campaign/{sent.pk}/parked/",
         "/devices/device/",
         "/devices/device/add/",
         "/devices/device/import/",
