@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -30,3 +31,33 @@ def test_every_command_is_told_somewhere() -> None:
     told = "\n".join(page.read_text() for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
     for command in ROOT.glob("*/management/commands/[a-z]*.py"):
         assert f"manage.py {command.stem}" in told, command.stem
+
+
+def marked() -> dict[str, set[int]]:
+    """Return the numbers of faults(…) by "module.test"."""
+    found: dict[str, set[int]] = {}
+    for file in ROOT.glob("tests/**/test_*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                marks = [mark for mark in node.decorator_list if ast.unparse(mark).startswith("pytest.mark.faults(")]
+                found[f"{file.stem}.{node.name}"] = {
+                    argument.value
+                    for mark in marks
+                    if isinstance(mark, ast.Call)
+                    for argument in mark.args
+                    if isinstance(argument, ast.Constant) and isinstance(argument.value, int)
+                }
+    return found
+
+
+def test_every_fault_has_the_tests_that_the_docs_name() -> None:
+    rows = re.findall(r"^\| F(\d+) · [^|]+\|([^|]+)\|$", (ROOT / "docs" / "reliability.md").read_text(), re.MULTILINE)
+    claimed = {int(number): re.findall(r"`([a-z0-9_]+\.test_[a-z0-9_]+)`", names) for number, names in rows}
+    tests = marked()
+    assert len(claimed) > 40
+    assert [number for number, names in claimed.items() if not names] == []
+    wrong = [
+        (number, name) for number, names in claimed.items() for name in names if number not in tests.get(name, set())
+    ]
+    assert wrong == []
+    assert set().union(*tests.values()) == set(claimed)
