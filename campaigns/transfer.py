@@ -141,7 +141,7 @@ class Transfer:
         self.journal.sending([waiting.device for _, waiting in ready])
         for request, waiting in ready:
             self.engine.start(request, waiting)
-        self.out += len(ready)
+            self.out += 1
         return len(ready)
 
     def take(self, arrived: list[tuple[Waiting, Answer]]) -> None:
@@ -195,15 +195,14 @@ class Transfer:
 
         When the database is away it raises what Django raises, and looks at the next call.
         """
+        if self.unread is not None:
+            self.leaving |= self.stop() or campaign_status(self.claim.campaign) not in GOING_ON
+            self._look_for_rejection(self.unread)
+            self.unread = None
         if self.complaint and not self.told:
             with suppress(MoveRefused):
                 Campaign(pk=self.claim.campaign).move(Campaign.Status.PAUSED, because=self.complaint[:300])
             self.told = True
-        if self.unread is None:
-            return
-        self.leaving |= self.stop() or campaign_status(self.claim.campaign) not in GOING_ON
-        self._look_for_rejection(self.unread)
-        self.unread = None
 
     def _prepared(self, device: int) -> tuple[Request, Waiting] | None:
         """Return the request for a device; None when it has an outcome, or a later moment, without a push."""

@@ -135,6 +135,13 @@ def test_the_first_ones_all_rejected_pause_the_campaign(house: House) -> None:
     assert len(house.ledger()) < 700
 
 
+def test_a_rejection_of_all_is_told_also_when_there_was_but_one_window(house: House) -> None:
+    house.phones(*["status-400"] * 25)
+    campaign = house.send()
+    assert campaign.status == Status.PAUSED
+    assert campaign.paused_because.startswith("The first 25 pushes were all rejected")
+
+
 @pytest.mark.faults(20)
 def test_a_lost_answer_is_sent_once_more_and_marked(house: House, clock: Any) -> None:
     (phone,) = house.phones("reset-after")

@@ -14,11 +14,12 @@ from django_q.exceptions import TimeoutException
 from campaigns import claiming, control, sending, settling, tasks
 from campaigns.journal import Answered, Journal
 from campaigns.models import Batch, Campaign, pack, unpack
-from campaigns.recording import LEASE
+from campaigns.recording import LEASE, message_id
 from campaigns.sending import Sender
 from devices.clock import now
 from devices.models import Segment
 from devices.push.base import Outcome, Verdict
+from devices.push.engine import Engine
 from tests.campaigns.conftest import House, never, outcomes
 
 Status = Campaign.Status
@@ -214,3 +215,31 @@ def test_a_lock_that_somebody_holds_is_waited_for_a_few_times(
             house.run()
         house.run()
     assert outcomes(campaign) == {"accepted": 1}
+
+
+def test_a_push_that_cannot_be_started_pauses_its_campaign_and_no_other(house: House, monkeypatch: Any) -> None:
+    phones = house.phones(*["ok"] * 5)
+    broken, sound = house.campaign(), house.campaign()
+    for campaign in (broken, sound):
+        control.start(campaign, None)
+    real, culprit = Engine.start, message_id(broken.pk, phones[2].pk)
+
+    def start(self: Any, request: Any, tag: Any) -> None:
+        if ("X-MessageID", culprit) in request.headers:
+            raise UnicodeEncodeError("ascii", "é", 0, 1, "not in range")
+        real(self, request, tag)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Engine, "start", start)
+        began = time.monotonic()
+        house.run()
+        assert time.monotonic() - began < 10
+    assert refreshed(sound).status == Status.FINISHED
+    assert refreshed(broken).status == Status.PAUSED
+    assert "UnicodeEncodeError" in broken.paused_because
+    sending.sweep()
+    control.resume(broken)
+    house.run()
+    assert refreshed(broken).status == Status.FINISHED
+    assert outcomes(broken)["accepted"] == 5
+    assert max(house.copies().values()) <= 3  # one of each campaign, and the possible second that is marked
