@@ -113,6 +113,7 @@ class Chaos:
             self.people.go()
         self._end()
         self.outcome.seconds = time.monotonic() - self._began
+        self.tell(f"{self.outcome.seconds:6.0f} s  all have ended; reconciling")
         self.outcome.reports = self.world.ask("check", str(self.world.emulator.ledger_file))
         if self.outcome.violations:
             self.outcome.kept = str(self.world.keep())

@@ -187,7 +187,7 @@ def sweep() -> int:
 
 def check(ledger: str) -> list[dict[str, Any]]:
     """Reconcile every campaign against the ledger."""
-    found, book = [], Ledger(Path(ledger))
+    found, book, last = [], Ledger(Path(ledger)), last_arrivals(Path(ledger))
     for campaign in Campaign.objects.order_by("pk"):
         report = reconcile(campaign, book)
         names = ("campaign", "audience", "final", "rows", "parked", "taken", "twice", "marked", "unknown", "violations")
@@ -195,21 +195,25 @@ def check(ledger: str) -> list[dict[str, Any]]:
         found.append(row | {"never_twice": campaign.never_twice, "status": campaign.status})
         if report.under_way:
             row["violations"].append("It is still under way.")
-        if campaign.status == Status.CANCELLED and (late := after_cancel(campaign, Path(ledger))):
-            found[-1]["violations"].append(f"{late} pushes arrived more than {AFTER_CANCEL} after it was cancelled.")
+        if campaign.status == Status.CANCELLED and (late := after_cancel(campaign, last)):
+            row["violations"].append(f"{late} pushes arrived more than {AFTER_CANCEL} after it was cancelled.")
     return found
 
 
-def after_cancel(campaign: Campaign, ledger: Path) -> int:
-    """Return how many pushes of a cancelled campaign arrived too late after that."""
+def last_arrivals(ledger: Path) -> dict[str, float]:
+    """Return when the last push with each message id arrived, in unix seconds."""
+    with ledger.open(encoding="utf-8") as file:
+        return {entry["id"]: entry["wall"] for entry in map(json.loads, file)}
+
+
+def after_cancel(campaign: Campaign, last: dict[str, float]) -> int:
+    """Return to how many devices a push of a cancelled campaign arrived too late after that."""
     assert campaign.finished_at is not None
-    last = (campaign.finished_at + AFTER_CANCEL).timestamp()
+    over = (campaign.finished_at + AFTER_CANCEL).timestamp()
     devices = set(Delivery.objects.filter(campaign=campaign).values_list("device_id", flat=True))
     for batch in Batch.objects.filter(campaign=campaign):
         devices.update(unpack(batch.ids))
-    ids = {message_id(campaign.pk, device) for device in devices}
-    entries = map(json.loads, ledger.read_text(encoding="utf-8").splitlines())
-    return sum(entry["id"] in ids and entry["wall"] > last for entry in entries)
+    return sum(last.get(message_id(campaign.pk, device), 0.0) > over for device in devices)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
