@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campaigns import stats, views, views_compose
 from campaigns.models import Campaign
+from devices.lists import ListedAdmin
 
 
 class CampaignList(ChangeList):
@@ -32,7 +33,7 @@ class CampaignList(ChangeList):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(admin.ModelAdmin):
+class CampaignAdmin(ListedAdmin):
     """What a person sees of campaigns."""
 
     list_display = ("name_and_app", "state", "audience_", "outcomes", "when")

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from devices import clock, exporting, segments, views
 from devices.filters import LISTED, Connection, Language, Listed, System, Tagged
 from devices.forms import AppForm
+from devices.lists import ListedAdmin
 from devices.models import App, Device, Segment
 from devices.secrets import digest
 
@@ -26,7 +27,7 @@ View = Callable[..., HttpResponseBase]
 
 
 @admin.register(App)
-class AppAdmin(admin.ModelAdmin):
+class AppAdmin(ListedAdmin):
     """Apps with their credentials and keys."""
 
     form = AppForm
@@ -81,7 +82,7 @@ class AppAdmin(admin.ModelAdmin):
 
 
 @admin.register(Device)
-class DeviceAdmin(admin.ModelAdmin):
+class DeviceAdmin(ListedAdmin):
     """Devices and how they can be reached."""
 
     list_display = ("name", "reachable", "what", "where", "seen")
@@ -181,7 +182,7 @@ class DeviceAdmin(admin.ModelAdmin):
 
 
 @admin.register(Segment)
-class SegmentAdmin(admin.ModelAdmin):
+class SegmentAdmin(ListedAdmin):
     """Saved rules."""
 
     list_display = ("name", "app", "words", "changed")

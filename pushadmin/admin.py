@@ -25,6 +25,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
+from devices.lists import ListedAdmin
 from pushadmin import links, roles
 from pushadmin.templatetags.pushadmin_tags import ago, status
 
@@ -38,7 +39,7 @@ VERBS = {
 }
 
 
-class BySuperusers(admin.ModelAdmin):
+class BySuperusers(ListedAdmin):
     """Seen with the permission, changed by superusers alone: who edits users or groups could take everything."""
 
     actions = None

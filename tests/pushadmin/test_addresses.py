@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import get_resolver
+
+from devices.clock import now
+from devices.models import App, Device
 
 LISTS = (
     *("/campaigns/campaign/", "/devices/segment/", "/devices/app/", "/devices/device/"),
@@ -18,8 +26,9 @@ QUERIES = (
 
 
 @pytest.mark.parametrize(("path", "query"), list(product(LISTS, QUERIES)))
-def test_a_list_is_shown_whatever_is_asked_for(admin_client: Client, path: str, query: str) -> None:
-    assert admin_client.get(f"{path}?{query}", follow=True).status_code == 200
+def test_a_list_is_shown_or_refused_whatever_is_asked_for(admin_client: Client, path: str, query: str) -> None:
+    refused = "%00" not in query and path in {"/devices/app/", "/auth/user/", "/auth/group/"}
+    assert admin_client.get(f"{path}?{query}", follow=True).status_code == (400 if refused else 200)
 
 
 @pytest.mark.parametrize(
@@ -34,3 +43,79 @@ def test_a_list_is_shown_whatever_is_asked_for(admin_client: Client, path: str, 
 )
 def test_a_page_is_shown_or_not_found(admin_client: Client, path: str) -> None:
     assert admin_client.get(path, follow=True).status_code in {200, 400, 404}
+
+
+HOSTILE = (
+    *(
+        "address__regex=^(([^!])%2B)%2B!$",
+        "name__regex=(a%2B)%2B$",
+        "name__iregex=(a%2B)%2B$",
+        "seen_at__year=99999999999",
+    ),
+    *("pk__in=99999999999999999999,1", "id__gte=1", "app__name__contains=a", "app__credentials__secret__contains=a"),
+    *(
+        "secret_digest__startswith=a",
+        "password__startswith=a",
+        "name__contains=a",
+        "status__in=draft",
+        "is_superuser=1",
+    ),
+)
+
+
+@pytest.mark.threats(33, 34)
+@pytest.mark.parametrize(("path", "query"), list(product(LISTS, HOSTILE)))
+def test_a_list_takes_only_what_its_own_filters_ask_for(admin_client: Client, path: str, query: str) -> None:
+    answer = admin_client.get(f"{path}?{query}", follow=True)
+    assert answer.status_code == 400
+    assert "<h1" in answer.content.decode()
+
+
+@pytest.mark.threats(33)
+def test_one_get_does_not_hold_the_server(admin_client: Client) -> None:
+    app = App.objects.create(name="A", slug="a")
+    Device.objects.create(app=app, service="mpns", address="http://" + "a" * 40, address_digest="a", seen_at=now())
+    began = time.process_time()
+    assert admin_client.get("/devices/device/?address__regex=^(([^!])%2B)%2B!$").status_code == 400
+    assert time.process_time() - began < 1.0
+
+
+OWN = {
+    "/devices/device/": (
+        *("status__exact=active", "service__exact=mpns", "app__id__exact=1", "test__exact=1"),
+        *("connection=connected", "os=8", "language=de", "tag=x"),
+    ),
+    "/campaigns/campaign/": ("status__exact=draft", "app__id__exact=1"),
+    "/devices/segment/": ("app__id__exact=1",),
+}
+
+
+@pytest.mark.parametrize(("path", "query"), [(path, query) for path, queries in OWN.items() for query in queries])
+def test_a_list_takes_what_its_own_filters_ask_for(admin_client: Client, path: str, query: str) -> None:
+    assert admin_client.get(f"{path}?{query}").status_code in {200, 302}
+
+
+def own_patterns(patterns: Any, before: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        route = before + str(pattern.pattern)
+        if hasattr(pattern, "url_patterns"):
+            yield from own_patterns(pattern.url_patterns, route)
+        else:
+            yield route
+
+
+def filled(route: str, number: str) -> str:
+    return "/" + re.sub(r"<int:[^>]+>|<path:object_id>", number, route).replace("<slug:verb>", "pause")
+
+
+@pytest.mark.threats(33)
+@pytest.mark.parametrize("number", ["9" * 23, "9" * 19, "9223372036854775807"])
+def test_a_number_of_any_length_in_any_address_is_not_found(admin_client: Client, number: str) -> None:
+    routes = [
+        route for route in own_patterns(get_resolver().url_patterns) if re.search("<int:|<path:object_id>", route)
+    ]
+    assert len(routes) > 20
+    for route in routes:
+        path = re.sub(r"<[a-z]+:[^>]+>", "x", filled(route, number))
+        for answer in (admin_client.get(path), admin_client.post(path)):
+            assert answer.status_code in {302, 400, 403, 404, 405}, path
