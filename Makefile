@@ -1,6 +1,7 @@
 # make run    the dashboard with ten thousand emulated phones      make setup   environment and database alone
 # make test   every test, on SQLite and on PostgreSQL              make check   style, types, imports, templates
 # make soak   500 kills, then a reckoning              make bench   how fast it is, beside its parts
+# make mutants  mistakes on purpose, for the tests to find
 # make format lays out code and templates as make check wants them
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ within = $(PY) -m tests.bounded $(1) --
 # The same for what comes before there is a Python to do it, where coreutils has "timeout".
 fetching := $(shell timeout --foreground 1 true 2>/dev/null && echo timeout --foreground --kill-after 10 900)
 
-.PHONY: run setup test check format soak bench chromium
+.PHONY: run setup test check format soak mutants bench chromium
 .DEFAULT_GOAL := run
 
 run: setup
@@ -30,6 +31,11 @@ test: $(VENV)/dev chromium
 KILLS ?= 500
 soak: $(VENV)/dev
 	$(call within,$(shell expr 1200 + 12 \* $(KILLS))) $(PY) -m tests.rig.chaos --kills $(KILLS)
+
+# Every deliberate mistake of tests/mutations/, one after the other: each must be found by its tests.
+mutants: $(VENV)/dev
+	$(call within,2400) $(PY) -m tests.mutants
+	$(call within,2400) $(PY) -m tests.postgres $(PY) -m tests.mutants
 
 bench: $(VENV)/dev
 	$(call within,600) $(PY) -m tests.bench

@@ -117,6 +117,16 @@ def test_sending_again_keeps_the_pace_and_is_prepared_by_the_senders(
     assert reconcile(campaign).violations == []
 
 
+def test_sending_again_at_a_pace_that_cannot_reach_everybody_is_refused(house: House) -> None:
+    house.phones(*["status-400"] * 7)
+    campaign = house.send(expires_after=timedelta(minutes=5))
+    Campaign.objects.update(per_minute=1)
+    campaign.refresh_from_db()
+    with pytest.raises(NotReady, match="at least 2 a minute"):
+        control.send_again(campaign, "failed")
+    assert status(campaign) == Status.FINISHED
+
+
 def test_counters_of_many_batches_follow_in_one_statement(
     house: House, monkeypatch: Any, django_assert_max_num_queries: Any
 ) -> None:

@@ -117,6 +117,42 @@ def test_a_sender_that_lost_its_batch_writes_nothing(house: House, clock: Any) -
     journal.close()
 
 
+@pytest.mark.faults(14)
+def test_a_sender_whose_batch_somebody_else_has_writes_nothing(house: House, clock: Any) -> None:
+    campaign, claim, journal = claimed(house, 3)
+    clock.advance(LEASE + settling.PATIENCE + timedelta(seconds=1))
+    settling.take_over_expired(sending.journal_folder())
+    other = claiming.claim_next(heir := Journal(sending.journal_folder()))
+    assert other is not None
+    assert (other.batch, other.windows) == (claim.batch, claim.windows)  # only the token tells them apart
+    with pytest.raises(Fenced):
+        record(claim, Window(taken(claim.pending), released=3), now=now())
+    assert outcomes(campaign) == {}
+    journal.close()
+    heir.close()
+
+
+@pytest.mark.faults(3, 47)
+def test_a_sender_that_dies_within_a_record_has_written_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign, claim, journal = claimed(house, 3)
+    before = Batch.objects.values().get(pk=claim.batch)
+    window = Window(taken(claim.pending[:2]), released=3)
+
+    def ends(*given: Any) -> None:
+        raise SystemExit
+
+    for step in ("_insert", "_mark_devices", "_queue_later"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"campaigns.recording.{step}", ends)
+            with pytest.raises(SystemExit):
+                record(claim, window, now=now())
+        assert Batch.objects.values().get(pk=claim.batch) == before
+        assert outcomes(campaign) == {}
+    record(claim, window, now=now())
+    assert outcomes(campaign) == {"accepted": 2}
+    journal.close()
+
+
 @pytest.mark.faults(2)
 def test_never_twice_lists_the_doubtful_as_unknown(house: House) -> None:
     campaign, claim, journal = claimed(house, 5, never_twice=True)

@@ -157,12 +157,35 @@ def pins(lock: Path) -> set[str]:
     return set(re.findall(r"^\S+==\S+", lock.read_text(), flags=re.MULTILINE))
 
 
+def minified(path: Path) -> bool:
+    return max(map(len, path.read_text().splitlines()), default=0) > 300
+
+
+def unlike_published(vendor: Path) -> set[str]:
+    """Return the files of a folder that are not what its manifest.json says, by SHA-256, and those that are missing."""
+    manifest = vendor / "manifest.json"
+    said = json.loads(manifest.read_text()) if manifest.exists() else {}
+    there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in vendor.glob("*") if path != manifest}
+    return {file for file, _ in there.items() ^ {file: entry["sha256"] for file, entry in said.items()}.items()}
+
+
 def test_what_others_wrote_is_what_they_published() -> None:
     """Minified files live in static/vendor/, each with its SHA-256 in manifest.json; the rest is ours to read."""
     vendor = ROOT / "static/vendor"
     scripts = [path for path in tracked("*.js", "*.css") if vendor not in path.parents]
-    assert [name(path) for path in scripts if max(map(len, path.read_text().splitlines()), default=0) > 300] == []
-    manifest = vendor / "manifest.json"
-    said = json.loads(manifest.read_text()) if manifest.exists() else {}
-    there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in vendor.glob("*") if path != manifest}
-    assert there == {file: entry["sha256"] for file, entry in said.items()}
+    assert [name(path) for path in scripts if minified(path)] == []
+    assert unlike_published(vendor) == set()
+
+
+def test_what_others_did_not_publish_is_found(tmp_path: Path) -> None:
+    script = b"x=1;" * 100
+    (tmp_path / "theirs.js").write_bytes(script)
+    assert minified(tmp_path / "theirs.js")
+    assert unlike_published(tmp_path) == {"theirs.js"}  # nobody says where it is from
+    said = {"theirs.js": {"sha256": hashlib.sha256(script).hexdigest()}}
+    (tmp_path / "manifest.json").write_text(json.dumps(said))
+    assert unlike_published(tmp_path) == set()
+    (tmp_path / "theirs.js").write_bytes(script + b"steal();")
+    assert unlike_published(tmp_path) == {"theirs.js"}
+    (tmp_path / "theirs.js").unlink()
+    assert unlike_published(tmp_path) == {"theirs.js"}

@@ -227,3 +227,5 @@ def test_a_deployment_in_the_middle_costs_nobody_anything() -> None:
         deploy(world)
         until(lambda: finished(world), 60, "finished", saw=lambda: seen(world))
         assert everything_adds_up(world) == 0
+        unknown = "SELECT count(*) FROM campaigns_delivery WHERE outcome = 'unknown'"
+        assert world.query(unknown) == [(0,)]  # with "never twice" whoever a kill leaves in doubt is given up
