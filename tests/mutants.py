@@ -2,8 +2,8 @@
 
 Makes each mistake of tests/mutations/ in a copy of the tracked files and runs its tests there. They must fail; a
 mistake that nobody notices means that a test proves nothing. NUMBERs are faults of docs/reliability.md, a WORD is a
-part of a mistake's sentence, file or tests. The database is that of the environment: under ``python -m tests.postgres`` the
-mistakes that only PostgreSQL shows are made as well.
+part of a mistake's sentence, file or tests. The database is that of the environment: under ``python -m tests.postgres``
+the mistakes that only PostgreSQL shows are made as well.
 """
 
 from __future__ import annotations

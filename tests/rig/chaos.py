@@ -36,6 +36,7 @@ PATIENCE = 300.0  # seconds the campaigns get to finish after the last kill
 VICTIM = 40.0  # seconds that a role gets to have somebody to be killed
 TOLD_EVERY = 20.0  # seconds between two lines of a long run
 DAY = 86_400.0  # seconds the emulator's clock is moved on each time: quotas and the hour after a 406 or 412 pass
+LONG_FREEZES = 0.15  # of all freezes, where there are two machines
 BEYOND_LEASE = 24.0  # seconds of a long freeze: then another machine takes the batches (campaigns.recording.LEASE)
 HARMLESS = {"web", "database"}  # no sender ends by these
 DUE = """
@@ -91,6 +92,7 @@ class Chaos:
     pause: tuple[float, float] = (0.4, 1.2)
     tell: Callable[[str], object] = field(default=lambda line: None)
     watched: Callable[[], object] = field(default=lambda: None)  # called whenever somebody looks
+    long_freezes: float = LONG_FREEZES
     _arrived: int = 0
     _since: float = 0.0
     _last: str = ""
@@ -246,12 +248,14 @@ class Chaos:
             self._struck(role)
 
     def _struck(self, role: str) -> None:
+        if self._last:  # nothing has arrived since the kill before: that is its pause, and a long one
+            self.outcome.pauses.append((time.monotonic() - self._since, self._last))
         self.outcome.kills[role] += 1
         self._last, self._since = role, time.monotonic()
 
     def _freeze(self, victim: psutil.Process) -> None:
         """Stop a sender for a while, sometimes for longer than its lease: then another machine takes its batches."""
-        long = self.world.workers > 1 and self.choice.random() < 0.15
+        long = self.world.workers > 1 and self.choice.random() < self.long_freezes
         seconds = BEYOND_LEASE if long else self.choice.uniform(0.5, 3.0)
         victim.send_signal(signal.SIGSTOP)
         try:
@@ -303,13 +307,16 @@ def run(
     seed: int,
     roles: tuple[str, ...] = ROLES,
     workers: int = 1,
+    long_freezes: float = LONG_FREEZES,
     tell: Callable[[str], object] = lambda line: None,
 ) -> Outcome:
     """Make an installation, mistreat it, and return what it showed."""
     wanted = tuple(role for role in roles if postgres or role != "database")
     with World(postgres, workers=workers) as world:
         world.ask("prepare", devices, BEHAVIOURS)
-        return Chaos(world, kills, random.Random(seed), Outcome(seed, wanted), ACTS, tell=tell).run()
+        chaos = Chaos(world, kills, random.Random(seed), Outcome(seed, wanted), ACTS, tell=tell)
+        chaos.long_freezes = long_freezes
+        return chaos.run()
 
 
 def tell(line: str) -> None:
@@ -326,6 +333,8 @@ def main() -> int:
     parser.add_argument("--database", choices=["postgres", "sqlite"], default="postgres")
     parser.add_argument("--machines", type=int, default=1)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--roles", nargs="+", choices=ROLES, default=ROLES)
+    parser.add_argument("--long-freezes", type=float, default=LONG_FREEZES, help="how many of all, 0 to 1")
     given = parser.parse_args()
     tell(f"seed {given.seed}")
     outcome = run(
@@ -333,7 +342,9 @@ def main() -> int:
         devices=given.devices,
         postgres=given.database == "postgres",
         seed=given.seed,
+        roles=tuple(given.roles),
         workers=given.machines,
+        long_freezes=given.long_freezes,
         tell=tell,
     )
     tell(outcome.table())

@@ -98,5 +98,13 @@ def test_a_role_without_a_victim_ends_the_run_as_a_failure(monkeypatch: pytest.M
     shutil.rmtree(kept)
 
 
+def test_a_standstill_until_the_next_kill_is_a_pause_too() -> None:
+    run = chaos.Chaos(World(postgres=False), 2, random.Random(1), Outcome(1))
+    run._struck("main")
+    run._since -= 46.0
+    run._struck("web")
+    assert [(round(pause), role) for pause, role in run.outcome.pauses] == [(46, "main")]
+
+
 def test_a_long_freeze_is_longer_than_a_lease() -> None:
     assert LEASE.total_seconds() + 2 < chaos.BEYOND_LEASE
