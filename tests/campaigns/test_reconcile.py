@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import threading
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +91,24 @@ def test_a_push_nobody_admits_and_an_acceptance_nobody_saw_are_found(
     assert "nothing arrived" in " ".join(report.violations)
 
 
+class OpenLedger(Ledger):
+    """The house's own lines of the emulator's ledger, as they are at the moment when somebody asks.
+
+    A copy made before would lack what was taken since, and what of it is recorded already would have no explanation.
+    """
+
+    house: House
+
+    def taken(self) -> Counter[str]:
+        return Counter(str(line["id"]) for line in self.house.ledger() if line["taken"])
+
+
 @pytest.mark.django_db(transaction=True)
-def test_a_healthy_campaign_that_is_being_sent_is_still_under_way(house: House, tmp_path: Path) -> None:
+def test_a_healthy_campaign_that_is_being_sent_is_still_under_way(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OpenLedger, "house", house, raising=False)
+    monkeypatch.setattr("campaigns.reconciling.Ledger", OpenLedger)
     house.phones(*["slow-20"] * 900, *["inactive"] * 20)
     campaign = house.campaign()
     control.start(campaign, None)
@@ -109,16 +127,16 @@ def test_a_healthy_campaign_that_is_being_sent_is_still_under_way(house: House, 
     try:
         while not over.wait(timeout=0.05):
             out = io.StringIO()
-            call_command(
-                "reconcile", str(campaign.pk), ledger=ledger(house, tmp_path), stdout=out
-            )  # raises if it is bad
+            with suppress(CommandError):  # what it has found stands in what it printed
+                call_command("reconcile", str(campaign.pk), ledger=tmp_path, stdout=out)
             told.append(out.getvalue())
+            assert "Everything adds up." in told[-1], told[-1]
     finally:
         sender.join(timeout=60)
     assert not sender.is_alive()
     assert sum("still under way" in one for one in told) >= 3
     out = io.StringIO()
-    call_command("reconcile", str(campaign.pk), ledger=ledger(house, tmp_path), stdout=out)
+    call_command("reconcile", str(campaign.pk), ledger=tmp_path, stdout=out)
     assert "still under way" not in out.getvalue()
 
 
