@@ -22,7 +22,7 @@ import psutil
 from campaigns import journal, lifeline
 from tests.rig.outcome import Outcome
 from tests.rig.world import CONCURRENCY, ROLES, ROOT, World
-from tests.waiting import line_of
+from tests.waiting import line_of, until
 
 BEHAVIOURS = [
     *["ok"] * 60,
@@ -266,7 +266,7 @@ class Chaos:
 
     def _on_the_wire(self, victim: psutil.Process) -> int:
         """Return how many pushes a sender that was just killed had out, as its journals tell."""
-        victim.wait(timeout=20)
+        until(lambda: _dead(victim), 10, "the end of a sender that was killed", every=0.01)
         count = 0
         for path in self.world.folder.glob(f"machine-*/journal/*-{victim.pid}-*.log"):
             try:
@@ -297,6 +297,14 @@ class Chaos:
     def _others(self) -> list[psutil.Process]:
         """Return the processes of the installation that should have ended."""
         return [one for one in self.world.everybody() if one.pid != self.world.emulator.process.pid]
+
+
+def _dead(victim: psutil.Process) -> bool:
+    """Return whether a process has ended, whether or not its parent has taken notice."""
+    try:
+        return bool(victim.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def run(
