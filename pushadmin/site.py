@@ -86,7 +86,8 @@ class PushAdminSite(admin.AdminSite):
         @wraps(view)
         def view_without_nul(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             if "%00" in request.META.get("QUERY_STRING", ""):
-                return redirect(request.path)
+                # One slash: a browser takes what follows two for the name of another host.
+                return redirect(f"/{request.path.lstrip('/')}")
             return view(request, *args, **kwargs)
 
         return super().admin_view(view_without_nul, cacheable)

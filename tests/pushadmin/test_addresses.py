@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import get_resolver
 
@@ -93,6 +95,37 @@ OWN = {
 @pytest.mark.parametrize(("path", "query"), [(path, query) for path, queries in OWN.items() for query in queries])
 def test_a_list_takes_what_its_own_filters_ask_for(admin_client: Client, path: str, query: str) -> None:
     assert admin_client.get(f"{path}?{query}").status_code in {200, 302}
+
+
+ELSEWHERE = ("//evil.example/x", "///evil.example/x", "/\\\\evil.example/x", "/%5Cevil.example/x", "//evil.example%2Fx")
+
+
+@pytest.mark.threats(32)
+@pytest.mark.parametrize("path", ELSEWHERE)
+@pytest.mark.parametrize("query", ["%00", "a=%00", "next=//evil.example", ""])
+def test_no_address_leads_to_another_host(admin_client: Client, client: Client, path: str, query: str) -> None:
+    for somebody in (admin_client, client):
+        answer = somebody.get("/", PATH_INFO=unquote(path), QUERY_STRING=query)
+        location = answer.headers.get("Location", "/")
+        assert not re.match(r"[/\\]{2}|[a-z]+:", location), location
+
+
+@pytest.mark.threats(32)
+@pytest.mark.parametrize("path", [*ELSEWHERE, "https://evil.example/", "javascript:alert(1)"])
+def test_after_signing_in_nobody_is_led_to_another_host(db: None, client: Client, path: str) -> None:
+    User.objects.create_superuser("grace", password="correct horse")
+    for next_page in (path, f"{path}?%00", f"http://testserver{path}?%00"):
+        form = {"username": "grace", "password": "correct horse", "next": next_page}
+        answer = client.post("/login/", form)
+        for _ in range(4):
+            location = answer.headers.get("Location", "")
+            assert urlsplit(location).netloc in {"", "testserver"}, location
+            assert not re.match(r"[/\\]{2}", location), location
+            if not location:
+                break
+            there = urlsplit(location)
+            answer = client.get("/", PATH_INFO=unquote(there.path) or "/", QUERY_STRING=there.query)
+        client.logout()
 
 
 def own_patterns(patterns: Any, before: str = "") -> Iterator[str]:
