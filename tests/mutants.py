@@ -61,18 +61,18 @@ def ran(folder: Path, command: Sequence[str], seconds: float) -> tuple[int, str]
     temporary.mkdir(exist_ok=True)
     temporary.chmod(0o755)  # a server of PostgreSQL in it may be another user's
     bounded = [sys.executable, "-m", "tests.bounded", f"{seconds:g}", "--", sys.executable, "-m", *command]
-    done = subprocess.run(
-        bounded,
-        cwd=folder,
-        env={**os.environ, "TMPDIR": str(temporary)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-        timeout=seconds + FAREWELL,
-    )
-    return done.returncode, done.stdout
+    told = folder.parent / "told"  # not a pipe: who outlives a run that was killed would hold it open
+    with told.open("wb") as output:
+        code = subprocess.run(
+            bounded,
+            cwd=folder,
+            env={**os.environ, "TMPDIR": str(temporary)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=seconds + FAREWELL,
+        ).returncode
+    return code, told.read_text(errors="replace")
 
 
 def verdict(row: Mutation, code: int, printed: str) -> str:
