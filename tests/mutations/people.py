@@ -100,10 +100,10 @@ MISTAKES = (
     ),
     Mutation(
         (56,),
-        "the audience of a campaign that is being sent grows",
+        "the audience is not frozen before nobody new comes",
         "campaigns/planning.py",
-        "row = rows.filter(pk=campaign, status=Status.PREPARING).first()",
-        "row = rows.filter(pk=campaign, status__in=[Status.PREPARING, Status.SENDING]).first()",
+        "if len(ids) == CHUNK:",
+        "if ids:",
         (f"{FLOW}::test_the_audience_is_frozen_when_the_campaign_starts",),
     ),
     Mutation(
