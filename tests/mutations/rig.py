@@ -54,8 +54,7 @@ MISTAKES = (
         RUNWORKER,
         "            if trouble:\n",
         "            if trouble and cluster.lives:\n",
-        KILLED,
-        seconds=400.0,
+        ("tests/rig/test_watchdog.py::test_a_cluster_without_its_head_is_ended_and_another_started",),
     ),
     Mutation(
         (14, 36),

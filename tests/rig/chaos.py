@@ -36,6 +36,7 @@ PATIENCE = 300.0  # seconds the campaigns get to finish after the last kill
 VICTIM = 40.0  # seconds that a role gets to have somebody to be killed
 TOLD_EVERY = 20.0  # seconds between two lines of a long run
 DAY = 86_400.0  # seconds the emulator's clock is moved on each time: quotas and the hour after a 406 or 412 pass
+AT_WORK = 5.0  # of them it is waited for somebody who has a batch, to be frozen
 LONG_FREEZES = 0.15  # of all freezes, where there are two machines
 BEYOND_LEASE = 24.0  # seconds of a long freeze: then another machine takes the batches (campaigns.recording.LEASE)
 HARMLESS = {"web", "database"}  # no sender ends by these
@@ -216,14 +217,23 @@ class Chaos:
 
     def _victim(self, role: str) -> psutil.Process | None:
         """Return somebody of a role, waiting until there is one; None when that takes too long."""
-        until = time.monotonic() + VICTIM
+        began = time.monotonic()
+        until = began + VICTIM
         while True:
-            if victims := self.world.processes("worker" if role == "freeze" else role):
+            victims = self.world.processes("worker" if role == "freeze" else role)
+            if role == "freeze" and time.monotonic() < began + AT_WORK:  # who has no batch loses none by it
+                victims = [one for one in victims if str(one.pid) in self._holders()]
+            if victims:
                 return self.choice.choice(victims)
             if time.monotonic() > until:
                 self.outcome.missed[role] += 1
                 return None
             self._watch(0.2)
+
+    def _holders(self) -> set[str]:
+        """Return the numbers of the processes that have a batch just now."""
+        rows = self.world.query("SELECT claimed_by FROM campaigns_batch WHERE status = 'sending'")
+        return {str(row[0]).rpartition(" ")[2] for row in rows}
 
     def _strike(self, role: str) -> None:
         if role == "database":

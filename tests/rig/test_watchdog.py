@@ -51,6 +51,24 @@ NEXT = "SELECT id FROM campaigns_batch WHERE status = 'queued' AND size = 1 ORDE
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.faults(6, 7)
+@pytest.mark.parametrize("role", ["main", "sentinel"])
+def test_a_cluster_without_its_head_is_ended_and_another_started(role: str) -> None:
+    """Its workers would go on without it, and nobody would start another one when they end."""
+    with World(postgres=not SQLITE) as world:
+        world.ask("prepare", 50, ["ok"])
+        world.start_workers()
+        until(lambda: bool(world.processes("worker")), 30, "the workers", saw=world.everybody)
+        before = {one.pid for one in (*world.processes("main"), *world.processes("worker"))}
+        world.processes(role)[0].kill()
+        until(lambda: restarts(world) >= 1, 30, "a restart", saw=lambda: restarts(world))
+        until(lambda: bool(world.processes("worker")), 30, "workers")
+        now = {one.pid for one in (*world.processes("main"), *world.processes("worker"))}
+        assert not before & now
+        assert not before & {one.pid for one in world.everybody()}
+
+
+@pytest.mark.timeout(120)
 @pytest.mark.faults(5)
 def test_workers_that_stand_still_are_restarted_and_the_work_goes_on() -> None:
     with World(postgres=not SQLITE) as world:
