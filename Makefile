@@ -30,7 +30,8 @@ test: $(VENV)/dev chromium
 # Half an hour of kills; the table is what docs/reliability.md shows.
 KILLS ?= 500
 soak: $(VENV)/dev
-	$(call within,$(shell expr 1200 + 12 \* $(KILLS))) $(PY) -m tests.rig.chaos --kills $(KILLS)
+	$(call within,$(shell expr 1200 + 12 \* $(KILLS))) $(PY) -m tests.rig.chaos --kills $(KILLS) --machines 2
+	$(call within,$(shell expr 1200 + 12 \* $(KILLS))) $(PY) -m tests.rig.chaos --kills $(shell expr $(KILLS) \* 2 / 5) --devices 8000 --database sqlite
 
 # Every deliberate mistake of tests/mutations/, one after the other: each must be found by its tests.
 mutants: $(VENV)/dev
