@@ -35,8 +35,8 @@ soak: $(VENV)/dev
 
 # Every deliberate mistake of tests/mutations/, one after the other: each must be found by its tests.
 mutants: $(VENV)/dev
-	$(call within,2400) $(PY) -m tests.mutants
-	$(call within,2400) $(PY) -m tests.postgres $(PY) -m tests.mutants
+	$(call within,5400) $(PY) -m tests.mutants
+	$(call within,5400) $(PY) -m tests.postgres $(PY) -m tests.mutants
 
 bench: $(VENV)/dev
 	$(call within,600) $(PY) -m tests.bench
