@@ -148,7 +148,7 @@ def test_a_machine_is_lost_with_its_journal_and_the_other_takes_over(
     record_property: Callable[[str, object], None],
 ) -> None:
     with World(postgres=True, workers=2) as world:
-        world.ask("prepare", 6000, ["slow-100"])
+        world.ask("prepare", 6000, ["slow-40"])
         world.start_workers()
         world.ask("start", False)
         senders = "SELECT 1 FROM campaigns_worker WHERE role = 'sender'"
