@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -256,11 +255,12 @@ class World:
             for process in ours:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=30)
-            for left in self.everybody():
-                if left.pid != self.emulator.process.pid:
-                    with suppress(psutil.Error):
-                        left.kill()
+            left = [one for one in self.everybody() if one.pid != self.emulator.process.pid]
+            for one in left:
+                with suppress(psutil.Error):
+                    one.kill()
+            psutil.wait_procs(left, timeout=10)
             for process in ours:
                 process.wait(timeout=10)
-            if self._kept is not None:
-                last.callback(shutil.copytree, self.folder, self._kept, ignore=shutil.ignore_patterns("*.sock"))
+            if self._kept is not None:  # renamed, not copied: SQLite takes its log away when the last reader leaves
+                self.folder.rename(self._kept)
