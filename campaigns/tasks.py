@@ -20,7 +20,7 @@ from django_q.tasks import async_task
 from campaigns import claiming, lifeline, pruning, sending, settling
 from campaigns.models import Worker
 from campaigns.sending import Abandoned
-from devices import clock
+from devices import clock, limits
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ def tick() -> None:
     else:
         pruning.prune_if_wanted()
         forget_workers()
+        limits.forget_ended()
 
 
 def settle_journals() -> None:

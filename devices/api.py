@@ -22,7 +22,7 @@ from ninja.errors import AuthenticationError
 from ninja.security import HttpBearer
 
 from devices import clock, registration
-from devices.limits import Limit, client_address
+from devices.limits import Limit, client_network
 from devices.models import ApiKey, Device
 from devices.registration import Registration, RegistrationRefused, Taken
 from devices.secrets import digest
@@ -270,7 +270,7 @@ class CallLimit:
         """Refuse, or pass the request on."""
         if not request.path.startswith("/api/"):
             return self.get_response(request)
-        wait = PER_ADDRESS.exceeded(client_address(request)) if "/devices" in request.path else 0
+        wait = PER_ADDRESS.exceeded(client_network(request)) if "/devices" in request.path else 0
         if wait:
             return refused(request, Refused(429, "Too many calls from this address. Come again later.", wait))
         announced = request.META.get("CONTENT_LENGTH") or "0"

@@ -177,6 +177,20 @@ class Segment(models.Model):
         return self.name
 
 
+class Tally(models.Model):
+    """How often something happened in a window of time that is still open (devices/limits.py)."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    count = models.PositiveIntegerField()
+    ends_at = models.FloatField(db_index=True, help_text="Seconds since 1970.")
+
+    class Meta:
+        verbose_name_plural = "tallies"
+
+    def __str__(self) -> str:
+        return f"{self.count} for {self.key[:8]}"
+
+
 def rank(version: str) -> int | None:
     """Return a dotted version as one sortable number, 16 bits for each of the first four parts; None if it has none.
 

@@ -115,7 +115,7 @@ class PushAdminSite(admin.AdminSite):
         return super().password_change(request, dict(extra_context or {}))
 
     def login(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
-        """Sign in by password; after five wrong ones in 15 minutes a user is refused from that address."""
+        """Sign in by password; who guesses too often is refused for 15 minutes (pushadmin/throttle.py)."""
         if request.method != "POST":
             return super().login(request, {"title": _("Sign in"), **(extra_context or {})})
         guess = throttle.Guess.of(request)
@@ -133,7 +133,9 @@ class PushAdminSite(admin.AdminSite):
             "form": AdminAuthenticationForm(request),
             "app_path": request.get_full_path(),
             "next": request.POST.get("next", ""),
-            "refused": _("Five wrong passwords were enough for now. Try again in 15 minutes, or use a sign-in link."),
+            "refused": _(
+                "There were too many wrong passwords for now. Try again in 15 minutes, or use a sign-in link."
+            ),
         }
         response = render(request, self.login_template, context, status=429)
         response.headers["Retry-After"] = str(throttle.SECONDS)

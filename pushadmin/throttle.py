@@ -1,40 +1,54 @@
-"""A limit on guessing passwords: five wrong ones per user and address in 15 minutes."""
+"""Limits on guessing passwords: by name from one address, by address, by name, and for the whole installation."""
 
 from __future__ import annotations
 
-import hashlib
+import unicodedata
 from dataclasses import dataclass
 
-from django.core.cache import cache
 from django.http import HttpRequest
 
-from devices.limits import client_address
+from devices.limits import Limit, client_network
 
-TRIES = 5
 SECONDS = 15 * 60
+PER_NAME_AND_ADDRESS = Limit("sign-in-name-address", 5, SECONDS)
+PER_ADDRESS = Limit("sign-in-address", 20, SECONDS)
+PER_NAME = Limit("sign-in-name", 20, SECONDS)
+# A crowd of addresses: 25 of them have to use up their own limit before it is met.
+OVERALL = Limit("sign-in", 500, SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
     """One try to sign in: who, from where."""
 
-    key: str
+    name: str
+    address: str
 
     @classmethod
     def of(cls, request: HttpRequest) -> Guess:
-        """Return the try that ``request`` makes. Only a digest of name and address is kept."""
-        name = request.POST.get("username", "").strip().casefold()
-        digest = hashlib.sha256(f"{name}\n{client_address(request)}".encode(errors="replace")).hexdigest()
-        return cls(f"signin:{digest[:40]}")
+        """Return the try that ``request`` makes, its name in the one spelling that all spellings of it share."""
+        return cls(normal_name(request.POST.get("username", "")), client_network(request))
 
     def claim(self) -> bool:
-        """Take one of the free places and return True, or False when all are taken.
+        """Count the try and return True, or False when it is one too many.
 
-        A place is taken *before* the password is looked at, and ``add`` lets one of many callers have it: fifty
-        guesses sent at once are as limited as fifty in a row.
+        It is counted *before* the password is looked at: fifty guesses sent at once are as limited as fifty in a row.
+        The narrow limits come first, so that one address cannot use up what all share.
         """
-        return any(cache.add(f"{self.key}:{place}", 1, SECONDS) for place in range(TRIES))
+        return not any(limit.exceeded(who) for limit, who in self._limits())
 
     def forget(self) -> None:
-        """Free all places: the password was right."""
-        cache.delete_many([f"{self.key}:{place}" for place in range(TRIES)])
+        """Take the try back: the password was right. The wrong ones before it stay counted, except for this pair."""
+        (own, who), *shared = self._limits()
+        own.forget(who)
+        for limit, whom in shared:
+            limit.give_back(whom)
+
+    def _limits(self) -> list[tuple[Limit, str]]:
+        pair = f"{self.name}\n{self.address}"
+        return [(PER_NAME_AND_ADDRESS, pair), (PER_ADDRESS, self.address), (PER_NAME, self.name), (OVERALL, "")]
+
+
+def normal_name(typed: str) -> str:
+    """Return a user name as all its spellings: Django's form folds by NFKC before it looks for the user."""
+    return unicodedata.normalize("NFKC", typed).strip().casefold()

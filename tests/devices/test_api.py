@@ -7,7 +7,6 @@ import uuid
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -257,4 +256,3 @@ def test_the_page_of_the_api_keeps_the_policy(caller: Caller) -> None:
     assert page.status_code == 200
     assert b"cdn" not in page.content
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
-    cache.clear()

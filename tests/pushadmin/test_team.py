@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
-from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
 
@@ -20,7 +19,6 @@ PERSON = {"username": "grace", "first_name": "Grace", "last_name": "Hopper", "em
 
 @pytest.fixture(autouse=True)
 def _groups(db: None) -> None:
-    cache.clear()
     roles.create_groups()
 
 
