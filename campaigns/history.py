@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 from django.http import StreamingHttpResponse
 
 from campaigns.models import Batch, Campaign, Delivery, unpack
+from devices.cells import guarded
 from devices.models import Device
 from devices.push.base import Outcome
 from devices.secrets import digest
@@ -161,7 +162,7 @@ def as_csv(campaign: Campaign, wanted: Wanted) -> StreamingHttpResponse:
         edge = wanted
         while rows := list(edge.rows(campaign)[:2000]):
             named(rows)
-            yield "".join(writer.writerow([safe(value) for value in _values(row)]) for row in rows)
+            yield "".join(writer.writerow(_values(row)) for row in rows)
             edge = replace(edge, after=(rows[-1].device_id, rows[-1].attempt))
 
     response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
@@ -170,7 +171,7 @@ def as_csv(campaign: Campaign, wanted: Wanted) -> StreamingHttpResponse:
 
 
 def _values(row: Any) -> list[Any]:
-    return [
+    values = (
         row.device_id,
         row.device_name or "",
         row.attempt,
@@ -183,12 +184,8 @@ def _values(row: Any) -> list[Any]:
         row.milliseconds,
         row.message_id,
         row.at.isoformat(),
-    ]
-
-
-def safe(value: Any) -> Any:
-    """Return a value that a spreadsheet takes for text: no formula begins in it."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r\0") and value else value
+    )
+    return [guarded(value) if isinstance(value, str) else value for value in values]
 
 
 @dataclass(frozen=True, slots=True)

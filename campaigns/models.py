@@ -67,7 +67,10 @@ class Campaign(models.Model):
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-id"]
-        permissions = [("send_campaign", "Can send, pause and cancel campaigns")]
+        permissions = [
+            ("send_campaign", "Can send, pause and cancel campaigns"),
+            ("export_campaign", "Can export deliveries"),
+        ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(
                 fields=["status", "claimed_at"],

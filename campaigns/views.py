@@ -225,4 +225,5 @@ def deliveries(request: HttpRequest, pk: int) -> HttpResponse:
 def export(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Give every delivery as CSV, streamed."""
     need(request, "view")
+    need(request, "export")
     return history.as_csv(found(pk), history.Wanted.read(request.GET))

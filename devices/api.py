@@ -118,7 +118,7 @@ FIELDS_SCHEMA = {
     "installation": {
         "type": "string",
         "maxLength": 200,
-        "description": "The app's own random id. Keep it unguessable.",
+        "description": "The app's own name for this installation. It proves nothing.",
     },
     "language": {"type": "string", "maxLength": 35, "examples": ["de-AT"]},
     "time_zone": {"type": "string", "maxLength": 64, "examples": ["Europe/Vienna"]},

@@ -1,4 +1,7 @@
-"""Devices as a CSV file, written as a stream. A cell never begins a formula in a spreadsheet."""
+"""Devices as a CSV file, written as a stream. devices/importing.py reads it back unchanged; no cell begins a formula.
+
+Secrets are not in it: a device that was erased and comes back from a file gets a new one when its app registers.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from devices.cells import guarded
 from devices.models import Device
 
 TEXTS = ("service", "address", "installation", "language", "time_zone", "os_version", "app_version", "model")
 STATE = ("status", "retired_reason", "connection")
-TIMES = ("registered_at", "seen_at", "accepted_at")
-COLUMNS = ("id", "app", *TEXTS, "tags", "attributes", *STATE, *TIMES)
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+TIMES = ("retired_at", "connection_at", "hold_until", "registered_at", "seen_at", "accepted_at")
+COLUMNS = ("id", "app", *TEXTS, "tags", "attributes", "test", *STATE, *TIMES)
 
 
 class _Line:
@@ -38,16 +41,12 @@ def lines(devices: QuerySet[Device]) -> Iterator[str]:
         yield writer.writerow([guarded(cell) for cell in _cells(device)])
 
 
-def guarded(cell: str) -> str:
-    """Return ``cell`` so that no spreadsheet takes it for a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
-
-
 def _cells(device: Device) -> list[str]:
     tags = ";".join(tag.name for tag in device.tags.all())
     attributes = json.dumps(device.attributes, ensure_ascii=False) if device.attributes else ""
     texts = [getattr(device, name) for name in TEXTS]
     times: list[Any] = [getattr(device, name) for name in TIMES]
-    moments = [moment.isoformat(timespec="seconds") if moment else "" for moment in times]
+    moments = [moment.isoformat() if moment else "" for moment in times]
     state = [getattr(device, name) for name in STATE]
-    return [str(device.public_id), device.app.slug, *texts, tags, attributes, *state, *moments]
+    test = "yes" if device.test else "no"
+    return [str(device.public_id), device.app.slug, *texts, tags, attributes, test, *state, *moments]

@@ -2,28 +2,35 @@
 
 The file is read twice. The first time only its form is looked at: one that is no list of devices, or breaks off in the
 middle, changes nothing. Then a row is whole or not there at all: one that cannot be a registration is listed with its
-line and its reason, every other is registered by the same path as the API's.
+line and its reason, every other is registered by the same path as the API's. What the export of devices writes comes
+back as it was, the state of the devices included.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
-from typing import IO
+from typing import IO, Any
+from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 
 from devices import clock, registration
+from devices.cells import unguarded
+from devices.exporting import STATE, TIMES
 from devices.models import App, Device, Tag
 from devices.registration import Registration, RegistrationRefused
 from devices.secrets import digest, new_key
 
 COLUMNS = ("service", "address", "installation", "language", "time_zone", "os_version", "app_version", "model", "tags")
+STATES = ("id", "app", "attributes", "test", *STATE, *TIMES)  # what the export has beside them
 NEEDED = ("service", "address")
 ATTRIBUTE = "attribute."  # a column attribute.town sets the attribute town
 CHUNK = 500  # rows in one transaction
@@ -41,6 +48,22 @@ class Problem:
 
     line: int
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that can be a device: what the device says of itself, and what only an export tells of it."""
+
+    line: int
+    registration: Registration
+    public_id: UUID | None = None
+    state: dict[str, Any] = field(default_factory=dict)  # columns of Device
+
+    @property
+    def names(self) -> set[str]:
+        """What the device is known by: where there is an id, the installation says nothing more."""
+        installation = "" if self.public_id else self.registration.installation
+        return _names(digest(self.registration.address), installation, self.public_id)
 
 
 @dataclass(slots=True)
@@ -75,7 +98,7 @@ def load(app: App, file: IO[bytes]) -> Report:
         for _ in _rows(file):
             pass
         rows = _rows(file)
-        read = (_read(line, row, report) for line, row in rows)
+        read = (_read(app, line, row, report) for line, row in rows)
         good = (one for one in read if one is not None)
         while chunk := list(islice(good, CHUNK)):
             _write(app, chunk, report)
@@ -84,7 +107,8 @@ def load(app: App, file: IO[bytes]) -> Report:
 
 def _rows(file: IO[bytes]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows by the names of their columns, each with its line."""
-    reader = csv.reader(_lines(_text(file)), strict=True)
+    delimiter = _delimiter(file)
+    reader = csv.reader(_lines(_text(file)), strict=True, delimiter=delimiter)
     header = _next(reader)
     if header is None:
         raise FileRefused("This file is empty.")
@@ -93,7 +117,7 @@ def _rows(file: IO[bytes]) -> Iterator[tuple[int, dict[str, str]]]:
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise FileRefused(f"The first line must name the columns; {' and '.join(missing)} {verb} missing.")
-    wrong = [name for name in names if name not in COLUMNS and not name.startswith(ATTRIBUTE)]
+    wrong = [name for name in names if name not in (*COLUMNS, *STATES) and not name.startswith(ATTRIBUTE)]
     wrong += [name for name in names if names.count(name) > 1]
     if wrong:
         told = f"“{wrong[0][:40]}” cannot be a column here, or not twice."
@@ -101,8 +125,14 @@ def _rows(file: IO[bytes]) -> Iterator[tuple[int, dict[str, str]]]:
     while (row := _next(reader)) is not None:
         if not any(row):
             continue
-        values = dict(zip(names, row, strict=False)) if len(row) == len(names) else {}
-        yield reader.line_num, values
+        cells = [unguarded(cell) for cell in row]
+        yield reader.line_num, dict(zip(names, cells, strict=False)) if len(row) == len(names) else {}
+
+
+def _delimiter(file: IO[bytes]) -> str:
+    """Return what separates the cells: ";" where the header has more of them than of ",", as in many spreadsheets."""
+    first = next(_lines(_text(file)), "")
+    return ";" if first.count(";") > first.count(",") else ","
 
 
 def _next(reader: Iterator[list[str]]) -> list[str] | None:
@@ -140,51 +170,110 @@ def _lines(text: codecs.StreamReader) -> Iterator[str]:
         ) from None
 
 
-def _read(line: int, row: dict[str, str], report: Report) -> tuple[int, Registration] | None:
+def _read(app: App, line: int, row: dict[str, str], report: Report) -> Row | None:
     if not row:
         report.refuse(line, "This row has more or fewer cells than the first line.")
         return None
     given: dict[str, object] = {name: value for name, value in row.items() if name in COLUMNS and value.strip()}
     if "tags" in given:
         given["tags"] = [tag.strip() for tag in row["tags"].split(";") if tag.strip()]
-    attributes = {
-        name.removeprefix(ATTRIBUTE): value for name, value in row.items() if name.startswith(ATTRIBUTE) and value
-    }
-    if attributes:
-        given["attributes"] = attributes
     try:
-        return line, Registration.read(given)
+        if attributes := _attributes(row):
+            given["attributes"] = attributes
+        public_id, state = _state(app, row)
+        return Row(line, Registration.read(given), public_id, state)
     except RegistrationRefused as refusal:
         report.refuse(line, str(refusal))
         return None
 
 
-def _write(app: App, chunk: list[tuple[int, Registration]], report: Report) -> None:
-    """Register a chunk: nearly all rows at once, those that meet another row one by one, by the path of the API."""
-    rows = [one for _, one in chunk]
+def _attributes(row: dict[str, str]) -> dict[str, Any]:
+    """Return the attributes of a row: the export's one column of JSON, and a column for each."""
+    found: Any = {}
+    if words := row.get("attributes", "").strip():
+        try:
+            found = json.loads(words)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise RegistrationRefused({"attributes": "attributes is not a JSON object."})
+    single = {name: value for name, value in row.items() if name.startswith(ATTRIBUTE) and value}
+    return {**found, **{name.removeprefix(ATTRIBUTE): value for name, value in single.items()}}
+
+
+def _state(app: App, row: dict[str, str]) -> tuple[UUID | None, dict[str, Any]]:
+    """Return the id and the state that an exported row tells; raise RegistrationRefused."""
+    given = {name: row[name].strip() for name in STATES if row.get(name, "").strip()}
+    problems: dict[str, str] = {}
+    if given.get("app", app.slug) != app.slug:
+        problems["app"] = f"This row is of the App “{given['app'][:60]}”, not of “{app.slug}”."
+    state: dict[str, Any] = {name: given[name] for name in STATE if name in given}
+    if given.get("status", "active") not in Device.Status.values:
+        problems["status"] = f"status must be one of: {', '.join(Device.Status.values)}."
+    if "test" in given:
+        state["test"] = given["test"] == "yes"
+    for name in ("retired_reason", "connection"):
+        if len(given.get(name, "")) > (300 if name == "retired_reason" else 40):
+            problems[name] = f"{name} is too long."
+    for name in TIMES:
+        if name in given:
+            state[name] = _moment(name, given[name], problems)
+    public_id = None
+    try:
+        public_id = UUID(given["id"]) if "id" in given else None
+    except ValueError:
+        problems["id"] = "id is not one that an export gives."
+    if problems:
+        raise RegistrationRefused(problems)
+    return public_id, state
+
+
+def _moment(name: str, words: str, problems: dict[str, str]) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(words)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        problems[name] = f"{name} is not a moment with its zone, such as 2026-11-24T20:15:00+00:00."
+        return None
+    return moment
+
+
+def _write(app: App, chunk: list[Row], report: Report) -> None:
+    """Register a chunk: nearly all rows at once, those that meet another row one by one, by the path of the page."""
+    told = [one.public_id for one in chunk if one.public_id]
+    foreign = set(Device.objects.filter(public_id__in=told).exclude(app=app).values_list("public_id", flat=True))
+    rows = [one for one in chunk if one.public_id not in foreign]
+    for one in chunk:
+        if one.public_id in foreign:
+            report.refuse(one.line, "This id is that of a device of another App.")
     try:
         with transaction.atomic():
             created, updated, others = _write_plain(app, rows)
     except (IntegrityError, OperationalError):  # somebody registered one of them this moment
         created, updated, others = 0, 0, rows
     for one in others:
-        done = registration.register(app, one, by_hand=True)
+        try:
+            with transaction.atomic():
+                done = registration.register_by_hand(app, one.registration, one.public_id)
+                Device.objects.filter(pk=done.device.pk).update(**one.state)
+        except RegistrationRefused as refusal:
+            report.refuse(one.line, str(refusal))
+            continue
         created += done.created
         updated += not done.created
     report.created += created
     report.updated += updated
 
 
-def _write_plain(app: App, rows: list[Registration]) -> tuple[int, int, list[Registration]]:
+def _write_plain(app: App, rows: list[Row]) -> tuple[int, int, list[Row]]:
     """Write the rows that concern one device each; return how many were new and known, and the other rows."""
     fresh, known, others = _sorted(app, rows)
     now = clock.now()
-    made = Device.objects.bulk_create(
-        Device(app=app, seen_at=now, secret_digest=digest(new_key("ds")), **one.columns()) for one in fresh
-    )
+    made = Device.objects.bulk_create(_new(app, one, now) for one in fresh)
     changed: set[str] = set()
     for device, one in known:
-        columns = registration.changes(device, {**one.columns(), "seen_at": now})
+        columns = registration.changes(device, {**one.registration.columns(), "seen_at": now}) | one.state
         changed |= set(columns)
         for name, value in columns.items():
             setattr(device, name, value)
@@ -197,39 +286,47 @@ def _write_plain(app: App, rows: list[Registration]) -> tuple[int, int, list[Reg
     return len(made), len(known), others
 
 
-def _sorted(
-    app: App, rows: list[Registration]
-) -> tuple[list[Registration], list[tuple[Device, Registration]], list[Registration]]:
+def _new(app: App, row: Row, now: datetime) -> Device:
+    identity = {"public_id": row.public_id} if row.public_id else {}
+    columns = {"seen_at": now, **row.registration.columns(), **row.state, **identity}
+    return Device(app=app, secret_digest=digest(new_key("ds")), **columns)
+
+
+def _sorted(app: App, rows: list[Row]) -> tuple[list[Row], list[tuple[Device, Row]], list[Row]]:
     """Sort rows: new devices, known ones (locked), and rows that meet an earlier row or several devices."""
-    means = Q(address_digest__in={digest(one.address) for one in rows})
-    means |= Q(installation__in={one.installation for one in rows} - {""})
-    locked = Device.objects.select_for_update().filter(means, app=app).order_by("pk")
-    owners = {name: device for device in locked for name in _names(device.address_digest, device.installation)}
+    means = Q(address_digest__in={digest(one.registration.address) for one in rows})
+    means |= Q(installation__in={one.registration.installation for one in rows} - {""})
+    means |= Q(public_id__in={one.public_id for one in rows if one.public_id})
+    owners: dict[str, list[Device]] = {}
+    for device in Device.objects.select_for_update().filter(means, app=app).order_by("pk"):
+        for name in _names(device.address_digest, device.installation, device.public_id):
+            owners.setdefault(name, []).append(device)
     fresh, known, others = [], [], []
     taken: set[str] = set()
     for one in rows:
-        names = _names(digest(one.address), one.installation)
-        found = {owners[name].pk: owners[name] for name in names if name in owners}
+        names = one.names
+        found = {device.pk: device for name in names for device in owners.get(name, ())}
         for device in found.values():
-            names |= _names(device.address_digest, device.installation)
+            names |= _names(device.address_digest, device.installation, device.public_id)
         if names & taken or len(found) > 1:
             others.append(one)
         elif found:
             known.append((next(iter(found.values())), one))
         else:
             fresh.append(one)
-        taken |= names
+        taken |= names | {f"installation {one.registration.installation}"}
     return fresh, known, others
 
 
-def _names(address_digest: str, installation: str) -> set[str]:
+def _names(address_digest: str, installation: str, public_id: UUID | None) -> set[str]:
     """Return what a device is known by."""
-    return {address_digest, f"installation {installation}"} if installation else {address_digest}
+    names = {address_digest, f"installation {installation}" if installation else "", str(public_id or "")}
+    return names - {""}
 
 
-def _tag(app: App, devices: list[tuple[Device, Registration]]) -> None:
+def _tag(app: App, devices: list[tuple[Device, Row]]) -> None:
     """Give each of these devices the tags of its row, if the row has any."""
-    told = {device.pk: one.tags for device, one in devices if "tags" in one.given}
+    told = {device.pk: one.registration.tags for device, one in devices if "tags" in one.registration.given}
     through = Device.tags.through
     names = sorted({name for tags in told.values() for name in tags})
     Tag.objects.bulk_create([Tag(app=app, name=name) for name in names], ignore_conflicts=True)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from devices.push.services import all_services, find
@@ -131,21 +132,20 @@ class Device(models.Model):
     hold_until = models.DateTimeField(null=True)
     connection = models.CharField(max_length=40, blank=True, help_text="The service's last word on the connection.")
     connection_at = models.DateTimeField(null=True)
-    registered_at = models.DateTimeField(auto_now_add=True)
+    registered_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
 
     class Meta:
+        permissions = [("export_device", "Can export devices")]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["app", "address_digest"], name="device_address_once"),
-            models.UniqueConstraint(
-                fields=["app", "installation"], condition=~Q(installation=""), name="device_installation_once"
-            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             # Prepare walks the active devices of an App by primary key; reach is counted by service.
             models.Index(fields=["app", "status", "id"], name="device_walk"),
             models.Index(fields=["app", "language"], name="device_language"),
+            models.Index(fields=["app", "installation"], condition=~Q(installation=""), name="device_installation"),
             models.Index(fields=["app", "os_rank"], name="device_os"),
         ]
 

@@ -1,9 +1,12 @@
 """Register, refresh, retire, forget: one path for the API, the import and the admin.
 
 What comes from outside becomes a ``Registration``, which checks and normalises itself and knows every problem by the
-field that has it. What a known installation does not mention stays as it was. Every registration gives the device a new
-secret and ends the one before: the newest registration owns the device, as after a reinstallation, and nobody else can
-go on speaking for it unnoticed.
+field that has it. What a known device does not mention stays as it was.
+
+The key of an App is known to everybody who has the app, so a registration with it proves nothing but the address it
+names: who knows the address of a device may renew that device, which gets a new secret. The installation is a name
+like the model is, worth nothing as a proof. Everything else asks for the secret of the device (``change``) or is done
+by somebody of the team (``by_hand``).
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from uuid import UUID
 from zoneinfo import available_timezones
 
 from django.conf import settings
@@ -233,19 +237,33 @@ class Registered:
     secret: str
 
 
-def register(app: App, registration: Registration, *, by_hand: bool = False) -> Registered:
-    """Make the device, or bring the one with this installation or this address up to date.
+def register(app: App, registration: Registration) -> Registered:
+    """Make a device, or renew the one that has this address. It comes back to life, and only the new secret opens it.
 
-    A retired device comes back to life. Of many identical registrations at once exactly one makes the row. When it is
-    not the device itself that speaks (``by_hand``), a known one keeps its secret: it could not learn the new one.
+    Of many identical registrations at once exactly one makes the row.
     """
-    return _patiently(lambda: _register(app, registration, by_hand))
+    return _patiently(lambda: _register(app, registration, _at(app, registration.address), new_key("ds")))
+
+
+def register_by_hand(app: App, registration: Registration, public_id: UUID | None = None) -> Registered:
+    """Make a device, or bring up to date the one that has this id (without one: this installation), or this address.
+
+    For people of the team. Another device that has the address gives way: one address, one device, one push. A known
+    device keeps its secret, which it could not learn anew. Raises RegistrationRefused when several have the
+    installation.
+    """
+
+    def step() -> Registered:
+        known = _meant(app, registration, public_id)
+        return _register(app, registration, known, "" if known else new_key("ds"), public_id)
+
+    return _patiently(step)
 
 
 def change(device: Device, registration: Registration) -> Device:
     """Change what a device said of itself; one that had been retired comes back to life with a new address.
 
-    Raises Taken: only a registration takes an address or an installation over from another device.
+    Raises Taken: only a registration takes an address over from another device.
     """
     return _patiently(lambda: _change(device, registration))
 
@@ -262,13 +280,16 @@ def _patiently(step: Callable[[], T]) -> T:
         return step()
 
 
-def _register(app: App, registration: Registration, by_hand: bool) -> Registered:
-    known = _known(app, registration)
-    secret = "" if by_hand and known else new_key("ds")
+def _register(
+    app: App, registration: Registration, known: Device | None, secret: str, public_id: UUID | None = None
+) -> Registered:
     columns = {**registration.columns(), "seen_at": clock.now()}
     if secret:
         columns["secret_digest"] = digest(secret)
-    device = Device.objects.create(app=app, **columns) if known is None else _update(known, columns)
+    if known:
+        device = _update(known, columns)
+    else:
+        device = Device.objects.create(app=app, **columns, **({"public_id": public_id} if public_id else {}))
     if known is None or "tags" in registration.given:
         set_tags(device, registration.tags)
     return Registered(device, created=known is None, secret=secret)
@@ -277,10 +298,9 @@ def _register(app: App, registration: Registration, by_hand: bool) -> Registered
 def _change(device: Device, registration: Registration) -> Device:
     known = Device.objects.select_for_update().get(pk=device.pk)
     columns = registration.columns()
-    for name, column in (("address", "address_digest"), ("installation", "installation")):
-        same = {column: columns[column]} if columns.get(column) else None
-        if same and Device.objects.filter(app=known.app_id, **same).exclude(pk=known.pk).exists():
-            raise Taken(f"{name} belongs to another device of this App. Register again to take it over.")
+    others = Device.objects.filter(app=known.app_id, address_digest=columns.get("address_digest")).exclude(pk=known.pk)
+    if others.exists():
+        raise Taken("address belongs to another device of this App. Register again to renew that one.")
     changed = _update(known, {**columns, "seen_at": clock.now()})
     if "tags" in registration.given:
         set_tags(changed, registration.tags)
@@ -302,20 +322,32 @@ def changes(known: Device, columns: dict[str, Any]) -> dict[str, Any]:
     return columns | ALIVE | {"hold_until": None, "connection": "", "connection_at": None}  # the former address's
 
 
-def _known(app: App, registration: Registration) -> Device | None:
-    """Return the locked row of this installation or address; another row that has the address gives way."""
-    means = Q(address_digest=digest(registration.address))
-    if registration.installation:
-        means |= Q(installation=registration.installation)
+def _at(app: App, address: str) -> Device | None:
+    """Return the locked row that has this address."""
+    return Device.objects.select_for_update().filter(app=app, address_digest=digest(address)).first()
+
+
+def _meant(app: App, registration: Registration, public_id: UUID | None) -> Device | None:
+    """Return the locked row that somebody of the team means; another row that has the address gives way."""
+    holds, name = digest(registration.address), "" if public_id else registration.installation
+    means = Q(address_digest=holds)
+    if public_id:
+        means |= Q(public_id=public_id)
+    elif name:
+        means |= Q(installation=name)
     # In one order, so that two that swap their addresses do not wait for each other.
     rows = list(Device.objects.select_for_update().filter(means, app=app).order_by("pk"))
-    mine = [row for row in rows if registration.installation and row.installation == registration.installation]
-    if not mine:
-        return rows[0] if rows else None
-    for other in rows:
-        if other.pk != mine[0].pk:
-            forget(other)  # the address moved on: one address, one device, one push
-    return mine[0]
+    holder = next((row for row in rows if row.address_digest == holds), None)
+    named = [row for row in rows if name and row.installation == name]
+    meant = next((row for row in rows if row.public_id == public_id), None)
+    if meant is None and len(named) > 1 and holder not in named:
+        told = f"installation “{name[:40]}” is that of {len(named)} devices; name the one you mean by its id."
+        raise RegistrationRefused({"installation": told})
+    if meant is None:
+        meant = holder if holder in named or not named else named[0]
+    if holder and meant and holder.pk != meant.pk:
+        forget(holder)  # the address moved on
+    return meant
 
 
 def set_tags(device: Device, names: Iterable[str]) -> None:

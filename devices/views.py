@@ -130,7 +130,7 @@ def add_device(request: HttpRequest) -> HttpResponse:
     need(request, "add_device")
     form = DeviceForm(request.POST or None, label_suffix="", initial={"app": App.objects.order_by("pk").last()})
     if request.method == "POST" and form.is_valid():
-        done = registration.register(form.cleaned_data["app"], form.cleaned_data["registration"], by_hand=True)
+        done = registration.register_by_hand(form.cleaned_data["app"], form.cleaned_data["registration"])
         told = _("Registered.") if done.created else _("This device was known; it is brought up to date.")
         messages.success(request, told)
         return redirect(DEVICE, done.device.pk)

@@ -36,6 +36,7 @@ VERBS = {
     "change": gettext_lazy("edit"),
     "delete": gettext_lazy("delete"),
     "send": gettext_lazy("send, pause and cancel"),
+    "export": gettext_lazy("take away as a file"),
 }
 
 

@@ -11,12 +11,14 @@ GROUPS = {
     "Viewers": ["view_campaign", "view_app", "view_device", "view_segment"],
     "Marketers": [
         *("view_campaign", "add_campaign", "change_campaign", "delete_campaign", "send_campaign"),
+        "export_campaign",
         *("view_segment", "add_segment", "change_segment", "delete_segment"),
         *("view_app", "view_device"),
     ],
     "App developers": [
         *("view_app", "add_app", "change_app", "delete_app"),
         *("view_device", "add_device", "change_device", "delete_device"),
+        "export_device",
         *("view_segment", "view_campaign"),
     ],
 }

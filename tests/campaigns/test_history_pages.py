@@ -100,6 +100,7 @@ def test_the_export_has_every_delivery_and_no_formula(house: House, browser: Cli
     assert len(rows) == Delivery.objects.filter(campaign=campaign).count()
     cells = {row["device"]: row["installation"] for row in rows}
     assert cells[str(phone.pk)] == '\'=HYPERLINK("http://evil.example")'
+    assert b"None" not in content.encode()
     assert answer.headers["Content-Disposition"].startswith("attachment")
 
 

@@ -39,23 +39,49 @@ def test_a_new_device_is_created_with_all_it_says(caller: Caller) -> None:
     assert device.attributes == {"town": "Wien", "level": 3, "paid": True}
 
 
-def test_the_same_installation_with_a_new_address_replaces_the_old_one(caller: Caller) -> None:
+def test_the_same_address_renews_its_device_which_gets_a_new_secret(caller: Caller) -> None:
     _, first = caller.register(**FULL)
-    status, again = caller.register(installation="phone-1", address=uri("ok.a-2"))
+    status, again = caller.register(language="fr")
     assert (status, again["id"]) == (200, first["id"])
     device = Device.objects.get()
-    assert device.address == uri("ok.a-2")
-    assert device.language == "de-AT"
-    assert device.tags.count() == 2
+    assert (device.language, device.installation, device.tags.count()) == ("fr", "phone-1", 2)
     assert caller.call("GET", f"/devices/{first['id']}", key=first["secret"])[0] == 401
     assert caller.call("GET", f"/devices/{first['id']}", key=again["secret"])[0] == 200
 
 
-def test_an_address_belongs_to_the_installation_that_named_it_last(caller: Caller) -> None:
-    caller.register(installation="one")
-    caller.register(installation="two", address=uri("ok.a-2"))
-    caller.register(installation="two", address=uri("ok.a-1"))
-    assert list(Device.objects.values_list("installation", "address")) == [("two", uri("ok.a-1"))]
+@pytest.mark.threats(16, 18)
+def test_to_know_an_installation_is_worth_nothing(caller: Caller) -> None:
+    _, victim = caller.register(**FULL)
+    before = list(Device.objects.values())
+    known = caller.register(installation="phone-1", address=uri("ok.a-evil"), language="xx")
+    unknown = caller.register(installation="phone-none", address=uri("ok.a-evil-2"), language="xx")
+    assert known[0] == unknown[0] == 201
+    assert set(known[1]) == set(unknown[1])
+    assert known[1]["id"] != victim["id"]
+    assert list(Device.objects.filter(public_id=victim["id"]).values()) == before
+    own = caller.call("GET", f"/devices/{victim['id']}", key=victim["secret"])
+    assert (own[0], own[1]["address"], own[1]["tags"]) == (200, uri("ok.a-1"), ["coast", "ski"])
+    for method in ("GET", "PATCH", "DELETE"):
+        assert caller.call(method, f"/devices/{victim['id']}", {}, key=known[1]["secret"])[0] == 401
+
+
+@pytest.mark.threats(16)
+def test_a_client_that_lost_its_secret_goes_on_and_takes_nothing_from_anybody(caller: Caller) -> None:
+    _, lost = caller.register(**FULL)
+    status, again = caller.register(**FULL)  # its address is still the same: it is renewed
+    assert (status, again["id"]) == (200, lost["id"])
+    status, fresh = caller.register(**{**FULL, "address": uri("ok.a-new")})  # it has a new one: it is a new device
+    assert status == 201
+    assert caller.call("GET", f"/devices/{again['id']}", key=again["secret"])[0] == 200
+    assert caller.call("GET", f"/devices/{fresh['id']}", key=fresh["secret"])[0] == 200
+    assert Device.objects.filter(installation="phone-1").count() == 2
+
+
+def test_a_device_moves_to_a_new_address_by_its_own_secret(caller: Caller) -> None:
+    _, own = caller.register(**FULL)
+    status, shown = caller.call("PATCH", f"/devices/{own['id']}", {"address": uri("ok.a-2")}, key=own["secret"])
+    assert (status, shown["address"], shown["language"]) == (200, uri("ok.a-2"), "de-AT")
+    assert Device.objects.count() == 1
 
 
 def test_a_retired_device_comes_back_to_life(caller: Caller) -> None:
@@ -101,6 +127,7 @@ def test_a_device_reads_changes_and_erases_itself_by_its_secret(caller: Caller) 
     assert caller.call("GET", path, key=secret)[0] == 401
 
 
+@pytest.mark.threats(16, 18)
 def test_no_way_leads_to_somebody_elses_device(caller: Caller) -> None:
     _, mine = caller.register(installation="mine")
     _, other = caller.register(installation="other", address=uri("ok.a-2"))
@@ -128,9 +155,8 @@ def test_a_change_takes_nothing_from_another_device(caller: Caller) -> None:
     _, mine = caller.register(installation="mine")
     caller.register(installation="other", address=uri("ok.a-2"))
     before = list(Device.objects.order_by("pk").values())
-    for field, value in (("address", uri("ok.a-2")), ("installation", "other")):
-        status, answer = caller.call("PATCH", f"/devices/{mine['id']}", {field: value}, key=mine["secret"])
-        assert (status, answer["detail"].split()[0]) == (409, field)
+    status, answer = caller.call("PATCH", f"/devices/{mine['id']}", {"address": uri("ok.a-2")}, key=mine["secret"])
+    assert (status, answer["detail"].split()[0]) == (409, "address")
     assert list(Device.objects.order_by("pk").values()) == before
 
 

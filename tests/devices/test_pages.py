@@ -18,7 +18,6 @@ from django.test.utils import CaptureQueriesContext
 
 from devices import filters
 from devices.clock import now
-from devices.exporting import guarded
 from devices.importing import load
 from devices.models import ApiKey, App, Credential, Device, Segment, Tag, rank
 from devices.secrets import digest
@@ -173,7 +172,6 @@ def test_the_export_holds_what_the_list_shows_and_no_formula(app: App, admin_cli
     assert content.startswith("\ufeff")
     (row,) = csv.DictReader(io.StringIO(content.removeprefix("\ufeff"), newline=""))
     assert (row["model"], row["attributes"]) == ('\'=cmd|" /C calc"!A0', '{"town": "Köln"}')
-    assert [guarded(f"{lead}x")[0] for lead in "=+-@\t\r\n\0"] == ["'"] * 8
 
 
 def test_a_key_is_shown_once_and_opens_the_api_until_it_is_revoked(
@@ -278,7 +276,8 @@ def test_who_may_only_look_changes_nothing(app: App) -> None:
     client = viewer("view_device", "view_app", "view_segment")
     segment = Segment.objects.create(app=app, name="All")
     assert client.get(f"{DEVICES}{row.pk}/change/").status_code == 200
-    assert client.get(f"{DEVICES}export/").status_code == 200
+    assert client.get(f"{DEVICES}export/").status_code == 403
+    assert "Export CSV" not in text(client.get(DEVICES))
     before = [list(table.objects.values()) for table in (Device, ApiKey, Credential, Segment)]
     for path in (
         f"{DEVICES}add/",

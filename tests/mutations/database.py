@@ -184,8 +184,8 @@ MISTAKES = (
         (57,),
         "a registration does not look whether the device is known",
         "devices/registration.py",
-        "    known = _known(app, registration)\n",
-        "    known: Device | None = None\n",
+        "_register(app, registration, _at(app, registration.address), new_key(",
+        "_register(app, registration, None, new_key(",
         ("tests/devices/test_api.py::test_fifty_identical_registrations_at_once_make_one_row",),
     ),
 )
