@@ -42,7 +42,10 @@ bench: $(VENV)/dev
 	$(call within,600) $(PY) -m tests.bench
 
 check: export PUSHADMIN_VAR := $(CURDIR)/$(VENV)/check
+check: export SECRET_KEY := nothing-is-signed-with-this-one-it-only-lets-the-checks-run
+check: export ENCRYPTION_KEYS := AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
 check: $(VENV)/dev
+	@mkdir -p $(VENV)/check && chmod -R go= $(VENV)/check
 	$(call within,60) $(VENV)/bin/ruff check .
 	$(call within,60) $(VENV)/bin/ruff format --check .
 	$(call within,600) $(VENV)/bin/mypy

@@ -7,5 +7,8 @@ import sys
 from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
+    os.umask(0o077)  # what is kept below var/ is for its owner alone
+    if sys.argv[1:2] in (["setup"], ["serve"]):
+        os.environ["PUSHADMIN_NEW_KEYS"] = "1"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushadmin.settings")
     execute_from_command_line(sys.argv)

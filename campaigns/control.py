@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +24,7 @@ from devices.push.message import MessageInvalid
 from devices.push.services import find
 
 Status = Campaign.Status
+GOING = (Status.PREPARING, Status.SENDING)
 TIME_OVER = "This time is over. Choose a later one, or send now."
 
 
@@ -94,6 +97,32 @@ def unschedule(campaign: Campaign) -> None:
 def pause(campaign: Campaign, because: str = "Paused by hand.") -> None:
     """Stop claiming; what is on the wire comes home and is recorded."""
     campaign.move(Status.PAUSED, because=because)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What pausing everything changed."""
+
+    paused: int
+    drafts: int
+
+
+def pause_everything(because: str) -> Held:
+    """Pause every campaign that is being sent, and take the scheduled ones back to the drafts.
+
+    Again until nothing is left: a scheduled one may start between two looks.
+    """
+    paused = drafts = 0
+    for _ in range(3):
+        for campaign in Campaign.objects.filter(status=Status.SCHEDULED):
+            with suppress(MoveRefused):
+                unschedule(campaign)
+                drafts += 1
+        for campaign in Campaign.objects.filter(status__in=GOING):
+            with suppress(MoveRefused):
+                pause(campaign, because)
+                paused += 1
+    return Held(paused, drafts)
 
 
 def resume(campaign: Campaign, by: AbstractBaseUser | None = None, more: timedelta | None = None) -> None:

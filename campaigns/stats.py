@@ -192,6 +192,12 @@ def _waiting(campaign: Campaign, now: datetime) -> str:
     return ""
 
 
+def beats() -> dict[str, datetime]:
+    """Return the last beat of every machine whose worker gave a sign of life lately."""
+    watchdogs = Worker.objects.filter(role="watchdog", seen_at__gte=clock.now() - ABSENT).order_by("seen_at")
+    return {name.rpartition(":")[0]: seen for name, seen in watchdogs.values_list("name", "seen_at")}
+
+
 def workers_alive(now: datetime | None = None) -> bool:
     """Return whether a worker gave a sign of life lately."""
     return Worker.objects.filter(seen_at__gte=(now or clock.now()) - ABSENT).exists()

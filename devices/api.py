@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -32,6 +33,11 @@ PER_ADDRESS = Limit("registration-address", settings.REGISTRATIONS_PER_ADDRESS)
 PER_KEY = Limit("registration-key", settings.REGISTRATIONS_PER_KEY)
 NO_DEVICE = "There is no device with this id and secret."
 NOBODY = "-" * 64  # the digest of no secret
+TOLD = {  # for errors that come from before or behind the API itself
+    400: "This request cannot be read; the host it names may not be one of this dashboard.",
+    404: "There is nothing at this address. Mind the slash at the end: no address of the API has one.",
+    405: "This address does not take this method; the header Allow names those it takes.",
+}
 USED = timedelta(minutes=1)  # a key's last use is written no more often than this
 
 
@@ -255,6 +261,23 @@ def erased(request: HttpRequest, error: Device.DoesNotExist) -> HttpResponse:
 def taken(request: HttpRequest, refusal: Taken) -> HttpResponse:
     """Answer that another device has it."""
     return api.create_response(request, {"detail": str(refusal)}, status=409)
+
+
+class OnlyJson:
+    """Middleware: every error of the API is ``{"detail": sentence}``, whoever made it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on; say in JSON what came back as a page."""
+        response = self.get_response(request)
+        kind = response.headers.get("Content-Type", "")
+        if request.path.startswith("/api/") and response.status_code >= 400 and not kind.startswith("application/json"):
+            told = TOLD.get(response.status_code, HTTPStatus(response.status_code).phrase)
+            response.content = json.dumps({"detail": told}).encode()
+            response.headers["Content-Type"] = "application/json; charset=utf-8"
+        return response
 
 
 class CallLimit:

@@ -191,6 +191,16 @@ class Tally(models.Model):
         return f"{self.count} for {self.key[:8]}"
 
 
+class KeyFingerprint(models.Model):
+    """By what the keys of this installation are recognised (devices/keys.py)."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    fingerprint = models.CharField(max_length=16)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.fingerprint}"
+
+
 def rank(version: str) -> int | None:
     """Return a dotted version as one sortable number, 16 bits for each of the first four parts; None if it has none.
 

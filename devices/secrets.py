@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+logger = logging.getLogger(__name__)
 
 
 class SecretUnreadable(Exception):
@@ -51,7 +54,16 @@ class EncryptedJSONField(TextField):
         try:
             return decrypt(value)
         except SecretUnreadable:
+            logger.error("A stored secret cannot be read: none of ENCRYPTION_KEYS of this machine is the one it needs.")
             return None
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Return it encrypted for dumpdata: a dump tells no secret."""
+        return self.get_prep_value(self.value_from_object(obj)) or ""
+
+    def to_python(self, value: Any) -> Any:
+        """Take what ``value_to_string`` gave; anything else is the secret itself."""
+        return decrypt(value) if isinstance(value, str) and value else value
 
     def get_prep_value(self, value: Any) -> str | None:
         """Encrypt."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.db import connections
+from django.db.models.signals import pre_migrate
 
 
 class PushAdminConfig(AppConfig):
@@ -14,8 +17,17 @@ class PushAdminConfig(AppConfig):
     name = "pushadmin"
 
     def ready(self) -> None:
-        """Register the checks."""
+        """Register the checks, and let migrations take their time."""
         import_module("pushadmin.checks")
+        pre_migrate.connect(without_time_limit)
+
+
+def without_time_limit(sender: Any, using: str, **kwargs: Any) -> None:
+    """Take the limit of a statement's time off this connection: a migration of a large table needs longer."""
+    connection = connections[using]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
 
 
 class SiteConfig(AdminConfig):

@@ -3,19 +3,83 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
+from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks  # noqa: A004
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+
+from devices import keys
+
+logger = logging.getLogger(__name__)
+LOCAL = {"localhost", "127.0.0.1", "[::1]", "testserver"}
+
+
+def refuse_unsafe() -> None:
+    """Raise ImproperlyConfigured with everything that keeps ``manage.py`` from starting: for the web server.
+
+    A database that does not answer is no reason not to start; the keys are compared at the next one.
+    """
+    found = [str(message.msg) for message in run_checks() if message.is_serious()]
+    try:
+        found = found or keys.strangers()
+    except DatabaseError as error:
+        logger.warning("The keys could not be compared with the database: %s", error)
+    if found:
+        raise ImproperlyConfigured(" ".join(found))
+
+
+def foreign_hosts() -> set[str]:
+    """Return the names by which others reach the dashboard."""
+    return set(settings.ALLOWED_HOSTS) - LOCAL
+
+
+@register(Tags.security)
+def keys_are_there(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse to run without keys, or with an encryption key that is none."""
+    missing = (
+        "There is no {}. This command was started without the environment of the installation: set {}, or {}_FILE,"
+    )
+    missing += " or PUSHADMIN_VAR to the folder that has it. On a new installation, run manage.py setup first."
+    found: list[CheckMessage] = []
+    try:
+        settings.SECRET_KEY  # noqa: B018  # Django itself refuses an empty one when it is asked for
+    except ImproperlyConfigured:
+        found.append(Error(missing.format("secret key", "SECRET_KEY", "SECRET_KEY"), id="pushadmin.E003"))
+    if not settings.ENCRYPTION_KEYS:
+        told = missing.format("encryption key", "ENCRYPTION_KEYS", "ENCRYPTION_KEYS")
+        found.append(Error(told, id="pushadmin.E004"))
+    for number, key in enumerate(settings.ENCRYPTION_KEYS, start=1):
+        try:
+            Fernet(key)
+        except ValueError:
+            told = f"Key {number} of ENCRYPTION_KEYS is not a Fernet key: 32 bytes in URL-safe base64."
+            found.append(Error(told, id="pushadmin.E005"))
+    return found
+
+
+@register(Tags.security)
+def passwords_travel_sealed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse plain http on a public name, unless an operator says that it is meant."""
+    if settings.HTTPS or settings.INSECURE_HTTP or not foreign_hosts():
+        return []
+    told = f"ALLOWED_HOSTS names {', '.join(sorted(foreign_hosts()))} and HTTPS is off: passwords would be readable."
+    hint = (
+        "Set HTTPS=1 behind a proxy with TLS; INSECURE_HTTP=1 says that the network is your own and plain http meant."
+    )
+    return [Error(f"{told} {hint}", id="pushadmin.E006")]
 
 
 @register(Tags.security)
 def debug_only_at_home(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Refuse DEBUG where others can reach the dashboard: its error pages tell everything."""
-    local = {"localhost", "127.0.0.1", "[::1]", "testserver"}
-    if settings.DEBUG and set(settings.ALLOWED_HOSTS) - local:
+    if settings.DEBUG and foreign_hosts():
         told = "DEBUG is on and ALLOWED_HOSTS names hosts beyond this machine."
         return [Error(told, hint="Unset DEBUG.", id="pushadmin.E001")]
     return []
@@ -39,10 +103,18 @@ def emulator_stays_here(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def keys_are_private(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Warn when others on this machine can read the keys."""
-    found: list[CheckMessage] = []
-    for name in ("secret_key", "encryption_key"):
-        path = Path(settings.VAR) / name
-        if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            found.append(Warning(f"{path.name} can be read by others.", hint="chmod 600", id="pushadmin.W001"))
-    return found
+    """Warn when others on this machine can read what is kept in PUSHADMIN_VAR."""
+    open_to_others = [path.name for path in private_paths() if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
+    if not open_to_others:
+        return []
+    told = f"Others can read {', '.join(sorted(open_to_others)[:5])} in {settings.VAR}."
+    return [Warning(told, hint="manage.py setup mends it.", id="pushadmin.W001")]
+
+
+def private_paths() -> Iterator[Path]:
+    """Yield what only the owner may read: the folder of the installation, its keys, its database and its journals."""
+    var = Path(settings.VAR)
+    if var.is_dir():
+        yield var
+    for pattern in ("secret_key", "encryption_key", "db.sqlite3*", "last_beat", "journal", "journal/*"):
+        yield from var.glob(pattern)

@@ -49,12 +49,15 @@ def words(name: str, default: str = "") -> list[str]:
 
 
 def kept_key(path: Path, make: Callable[[], str]) -> str:
-    """Return the key stored in ``path``; the first caller makes it, readable by the owner alone.
+    """Return the key stored in ``path``, or "" (which pushadmin/checks.py refuses) when there is none.
 
-    Two processes may arrive together: the file appears whole under its name or not at all, and the loser reads the
-    winner's key.
+    ``manage.py setup`` and ``serve`` alone make a new one, readable by the owner alone: any other command that found
+    none was started without its environment, and a fresh key would only hide that. Two processes may arrive together:
+    the file appears whole under its name or not at all, and the loser reads the winner's key.
     """
     if not path.exists():
+        if os.environ.get("PUSHADMIN_NEW_KEYS") != "1":
+            return ""
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -1,4 +1,4 @@
-"""One header Django does not know."""
+"""What stands around every request: health for machines before all else, and one header Django does not know."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from pushadmin import health
+
+HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz}
 # Nothing here needs any of these; a script that got in should not have them either.
 POLICY = ", ".join(
     f"{feature}=()"
@@ -35,3 +38,14 @@ class PermissionsPolicy:
         response = self.get_response(request)
         response.headers.setdefault("Permissions-Policy", POLICY)
         return response
+
+
+class Health:
+    """Answer the two questions of a supervisor whatever name it calls us by: it asks an address, not a host."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer, or pass the request on."""
+        return HEALTH.get(request.path_info, self.get_response)(request)

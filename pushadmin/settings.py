@@ -12,11 +12,13 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(env.text("PUSHADMIN_VAR") or BASE_DIR / "var")
 
 SECRET_KEY = env.secret_key(VAR)
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 ENCRYPTION_KEYS = env.encryption_keys(VAR)
 DEBUG = env.flag("DEBUG")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
-HTTPS = env.flag("HTTPS")  # the dashboard is reached over https: cookies are marked secure
+HTTPS = env.flag("HTTPS")  # the dashboard is reached over https: cookies are bound to it
+INSECURE_HTTP = env.flag("INSECURE_HTTP")  # an operator says that plain http is meant, on a network of their own
 
 # host:port of the emulator, or nothing. Only this exact pair passes the address rules beside the services' own hosts.
 EMULATOR = env.text("PUSHADMIN_EMULATOR")
@@ -26,6 +28,7 @@ PUSH_CONCURRENCY = env.number("PUSH_CONCURRENCY", 64)
 DATABASES = {"default": env.database(VAR)}
 SENDERS = env.number("SENDERS", 1 if "sqlite" in DATABASES["default"]["ENGINE"] else 2)
 # Days that single deliveries of ended campaigns are kept; 0 keeps them for ever. Totals always stay.
+WORKERS = env.number("WORKERS", 1)  # machines that should run a worker: with fewer, /readyz is not ready
 RETENTION_DAYS = env.number("RETENTION_DAYS", 0)
 # Calls of the registration API a minute, from one address and with one key.
 REGISTRATIONS_PER_ADDRESS = env.number("REGISTRATIONS_PER_ADDRESS", 300)
@@ -53,13 +56,15 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "pushadmin.middleware.PermissionsPolicy",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "pushadmin.middleware.Health",
+    "devices.api.OnlyJson",
     "devices.api.CallLimit",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "pushadmin.urls"
 WSGI_APPLICATION = "pushadmin.wsgi.application"
@@ -120,6 +125,10 @@ CONTENT_SECURITY_POLICY = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# "__Host-": the browser itself keeps the cookie to this host, to https and to the whole site (RFC 6265bis 4.1.3.2).
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+SECURE_HSTS_SECONDS = env.number("HSTS_SECONDS", 365 * 24 * 3600) if HTTPS else 0
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY") else None
 NINJA_NUM_PROXIES = 1 if env.flag("BEHIND_PROXY") else 0
@@ -147,7 +156,7 @@ Q_CLUSTER = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {"line": {"()": "pushadmin.logs.Line"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {"django-q": {"handlers": ["console"], "level": "WARNING", "propagate": False}},

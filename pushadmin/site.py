@@ -70,6 +70,7 @@ class PushAdminSite(admin.AdminSite):
         """Put our pages before the stock ones, whose last pattern takes everything."""
         return [
             path("overview/<str:part>/", self.admin_view(views.overview_live), name="overview_live"),
+            path("pause-everything/", self.admin_view(views.pause_everything), name="pause_everything"),
             path("sign-in/<str:uid>/<str:token>/", views.sign_in, name="sign_in"),
             path("set-password/", self.admin_view(views.set_password), name="set_password"),
             *super().get_urls(),

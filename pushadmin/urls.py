@@ -1,17 +1,22 @@
-"""Addresses: health for machines, the API for apps, and the dashboard for people everywhere else."""
+"""Addresses: the API for apps, and the dashboard for people everywhere else. Health: pushadmin/middleware.py."""
 
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, re_path
 
 from devices.api import api
-from pushadmin import health
+
+
+def nothing_here(request: HttpRequest) -> HttpResponse:
+    """Answer a program that asks for what is not there with 404, not with the sign-in page for people."""
+    raise Http404
+
 
 handler500 = "pushadmin.views.server_error"
 urlpatterns = [
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
     path("api/v1/", api.urls),
+    re_path(r"^api/", nothing_here),
     path("", admin.site.urls),
 ]

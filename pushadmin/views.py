@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.forms import SetPasswordForm
+from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -18,6 +19,8 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from campaigns import control
+from campaigns.models import Campaign
 from pushadmin import links
 from pushadmin.overview import PARTS
 
@@ -38,6 +41,21 @@ def overview_live(request: HttpRequest, part: str) -> HttpResponse:
     if part not in PARTS:
         raise Http404
     return render(request, f"pushadmin/overview_{part}.html", PARTS[part](request.user))
+
+
+def pause_everything(request: HttpRequest) -> HttpResponse:
+    """Ask, then pause what is being sent and take back what is scheduled."""
+    if not request.user.has_perm("campaigns.send_campaign"):
+        raise PermissionDenied
+    if request.method == "POST":
+        because = _("Everything was paused by %(person)s.") % {"person": request.user}
+        held = control.pause_everything(because)
+        told = _("Nothing goes out any more: %(paused)s paused, %(drafts)s scheduled ones are drafts again.")
+        messages.success(request, told % {"paused": held.paused, "drafts": held.drafts})
+        return redirect("admin:index")
+    going = Campaign.objects.filter(status__in=[*control.GOING, Campaign.Status.SCHEDULED]).select_related("app")
+    context = {**admin.site.each_context(request), "title": _("Pause everything"), "going": going}
+    return render(request, "pushadmin/pause_everything.html", context)
 
 
 @never_cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.conf import settings
 
 from devices import clock as database_clock
+from pushadmin.logs import Line
 from tests.emulator import EmulatorProcess
 
 pytest_plugins = ["tests.browser"]
@@ -28,6 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = Path(config.stash[own_folder].name)
     os.environ["PUSHADMIN_VAR"] = str(folder)  # for the processes that tests start
     os.environ["SPT_NOENV"] = "1"  # their titles leave the environment alone, by which tests find them again
+    # Keys for this process and for those that tests start; nothing of them lies in the checkout.
+    os.environ["SECRET_KEY"] = settings.SECRET_KEY = "only-for-tests-" + "x" * 50
+    os.environ["ENCRYPTION_KEYS"] = Fernet.generate_key().decode()
+    settings.ENCRYPTION_KEYS = [os.environ["ENCRYPTION_KEYS"]]
     settings.VAR, settings.STATIC_ROOT, settings.MEDIA_ROOT = folder, folder / "static", folder / "media"
     settings.STATIC_ROOT.mkdir()
     # What makes guessing passwords slow makes tests slow too: the other way round here.
@@ -72,3 +80,18 @@ def var(settings: Any, tmp_path: Path) -> Path:
     """A folder of this test's own for journals and whatever else the product writes."""
     settings.VAR = tmp_path
     return tmp_path
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Everything that is logged, as the console would show it."""
+    words = io.StringIO()
+    console = logging.StreamHandler(words)
+    console.setFormatter(Line())
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(console)
+    root.setLevel(logging.DEBUG)
+    yield words
+    root.removeHandler(console)
+    root.setLevel(before)

@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from devices import api as api_module
@@ -282,3 +282,39 @@ def test_the_page_of_the_api_keeps_the_policy(caller: Caller) -> None:
     assert page.status_code == 200
     assert b"cdn" not in page.content
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/devices/", 404),
+        ("GET", "/nothing", 404),
+        ("PUT", "/devices", 405),
+        ("GET", "/devices", 405),
+        ("POST", "/devices/not-an-id", 404),
+        ("GET", f"/devices/{'9' * 40}", 404),
+        ("GET", "/devices/%00", 404),
+    ],
+)
+def test_every_error_is_json_whoever_made_it(caller: Caller, method: str, path: str, status: int) -> None:
+    found, answer = caller.call(method, path, {})
+    assert (found, list(answer)) == (status, ["detail"])
+    assert caller.last.headers["Content-Type"].startswith("application/json")
+    assert status != 405 or "Allow" in caller.last.headers
+
+
+def test_a_foreign_host_and_a_database_that_is_away_are_told_in_json_too(
+    caller: Caller, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ALLOWED_HOSTS = ["push.example.org"]
+    assert caller.register()[0] == 400
+    settings.ALLOWED_HOSTS = ["testserver"]
+    caller.client.raise_request_exception = False
+
+    def away(*args: Any) -> int:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(api_module, "PER_ADDRESS", type("Away", (), {"exceeded": away}))
+    status, answer = caller.register()
+    assert (status, list(answer)) == (503, ["detail"])
+    assert caller.last.headers["Retry-After"] == "5"

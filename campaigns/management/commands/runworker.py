@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 
 from campaigns import lifeline, restored, tasks, watchdog
 from campaigns.models import Worker
-from devices import clock
+from devices import clock, keys
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +127,7 @@ class Command(BaseCommand):
         """Return True when the database answers and nothing speaks against sending from here; False if told to stop."""
         while True:
             try:
+                refuse_other_keys()
                 refuse_second_host()
                 restored.look()
             except DatabaseError as error:
@@ -139,6 +140,12 @@ class Command(BaseCommand):
 
     def _told_to_stop(self, number: int, frame: object) -> None:
         self.stopping = True
+
+
+def refuse_other_keys() -> None:
+    """Raise CommandError when the keys here are not those that this installation was set up with."""
+    if found := keys.strangers():
+        raise CommandError(" ".join(found))
 
 
 def refuse_second_host() -> None:

@@ -1,0 +1,22 @@
+"""manage.py reencrypt: every stored secret with the newest encryption key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from devices import keys
+
+
+class Command(BaseCommand):
+    """Encrypt what is stored with the first of ENCRYPTION_KEYS, so that the others can go."""
+
+    help = "Encrypt every stored secret with the first of ENCRYPTION_KEYS. The others can be taken away afterwards."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it, and tell how many; the exit code is 1 when one cannot be read."""
+        done, lost = keys.encrypt_anew()
+        self.stdout.write(f"{done:,} secrets are encrypted with the newest key.")
+        if lost:
+            raise CommandError(f"{lost:,} can be read with none of ENCRYPTION_KEYS; they stay as they are.")
