@@ -106,7 +106,7 @@ def test_every_page_keeps_the_policy_and_fits_a_phone(site: str, signed_in: Page
         answer = signed_in.goto(site + path)
         assert answer is not None
         assert answer.status == 200, path
-        if path != "/api/v1/docs" and signed_in.evaluate("document.documentElement.scrollWidth") > 390:
+        if signed_in.evaluate("document.documentElement.scrollWidth") > 390:
             wide.append(path)
     assert wide == []
 
@@ -118,9 +118,11 @@ def test_no_page_has_serious_barriers(site: str, signed_in: Page, browser: Brows
     page = context.new_page()
     serious: list[str] = []
     for path in every_path(house):
-        if path == "/api/v1/docs":  # Swagger's own
-            continue
         page.goto(site + path)
+        if path == "/api/v1/docs":  # what a script builds, with everything open
+            for operation in page.locator(".opblock-summary-control").all():
+                operation.click()
+            expect(page.locator(".responses-table")).to_have_count(4)
         serious += barriers(page, path)
     context.close()
     assert serious == []
