@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from campaigns import control, history, stats
 from campaigns.composing import Composition, sample_wires
@@ -23,6 +23,7 @@ from campaigns.pages import PAGE, found, need, page, person
 from campaigns.rendering import message_of
 from campaigns.views_compose import compose
 from devices import clock
+from devices.posted import only_post
 from devices.push.message import Message, MessageInvalid
 
 Status = Campaign.Status
@@ -151,7 +152,7 @@ VERBS: dict[str, Step] = {
 }
 
 
-@require_POST
+@only_post(PAGE, "pk")
 def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Pause, resume, cancel, unschedule or send again; the refusal is a sentence on the page."""
     need(request, "send")
@@ -167,7 +168,7 @@ def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     return redirect(PAGE, row.pk)
 
 
-@require_POST
+@only_post(PAGE, "pk")
 def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a draft with the same content and audience."""
     need(request, "add")

@@ -11,11 +11,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from devices import clock, importing, registration, segments
 from devices.forms import CertificateForm, DeviceForm, ImportForm, KeyForm, SegmentForm, choices
 from devices.models import ApiKey, App, Credential, Device, Segment
+from devices.posted import only_post
 from devices.push.services import all_services, find
 from devices.registration import FIELDS
 from devices.secrets import digest, new_key
@@ -58,7 +58,7 @@ def app_context(request: HttpRequest, app: App) -> dict[str, Any]:
     }
 
 
-@require_POST
+@only_post(APP, "pk")
 def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
     """Store or remove what an App shows one push service."""
     need(request, "change_app")
@@ -90,7 +90,7 @@ def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
     return redirect(APP, app.pk)
 
 
-@require_POST
+@only_post(APP, "pk")
 def new_app_key(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a key and show it, this once."""
     need(request, "change_app")
@@ -116,7 +116,7 @@ def new_app_key(request: HttpRequest, pk: int) -> HttpResponse:
     return answer
 
 
-@require_POST
+@only_post(APP, "pk")
 def revoke_key(request: HttpRequest, pk: int, key: int) -> HttpResponse:
     """End a key for good."""
     need(request, "change_app")
@@ -151,7 +151,7 @@ def device(request: HttpRequest, pk: str) -> HttpResponse:
     )
 
 
-@require_POST
+@only_post(DEVICE, "pk")
 def device_do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Retire, revive or mark a device, or erase it."""
     need(request, "delete_device" if verb == "erase" else "change_device")
@@ -220,7 +220,7 @@ def count_of(app: App, rule: dict[str, Any]) -> dict[str, Any]:
         return {"refusal": str(refusal)}
 
 
-@require_POST
+@only_post("admin:devices_segment_add")
 def segment_count(request: HttpRequest) -> HttpResponse:
     """Return the exact count of what is being typed, as a fragment."""
     need(request, "view_segment")

@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
+from devices.posted import only_post
 from pushadmin import throttle, views
 
 
@@ -125,6 +126,12 @@ class PushAdminSite(admin.AdminSite):
         if response.status_code == 302:
             guess.forget()
         return response
+
+    def logout(  # type: ignore[override]  # a redirect is a response too
+        self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None
+    ) -> HttpResponse:
+        """Sign out on POST alone; a GET is led to the overview."""
+        return only_post("admin:index")(super().logout)(request, dict(extra_context or {}))
 
     def _refuse(self, request: HttpRequest) -> HttpResponse:
         context = {

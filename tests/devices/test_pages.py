@@ -83,7 +83,11 @@ def test_the_buttons_of_a_device_do_what_they_say(app: App, admin_client: Client
     row = device(app)
 
     def press(verb: str) -> Device | None:
-        assert admin_client.get(f"{DEVICES}{row.pk}/do/{verb}/").status_code == 405
+        before = Device.objects.filter(pk=row.pk).values().get()
+        led = admin_client.get(f"{DEVICES}{row.pk}/do/{verb}/", follow=True)
+        assert led.redirect_chain == [(f"{DEVICES}{row.pk}/change/", 302)]
+        assert "Nothing was done" in text(led)
+        assert Device.objects.filter(pk=row.pk).values().get() == before
         assert admin_client.post(f"{DEVICES}{row.pk}/do/{verb}/").status_code == 302
         return Device.objects.filter(pk=row.pk).first()
 
