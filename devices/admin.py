@@ -63,6 +63,10 @@ class AppAdmin(ListedAdmin):
         more |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
 
+    def response_post_save_add(self, request: HttpRequest, obj: App) -> HttpResponse:
+        """Lead to the new App: its first key and its certificates are made there."""
+        return redirect(views.APP, obj.pk)
+
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[Any, int], set[Any], list[Any]]:

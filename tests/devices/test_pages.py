@@ -266,6 +266,13 @@ def test_an_import_tells_what_became_of_the_file(app: App, admin_client: Client)
     assert answer.context["form"].errors["file"]
 
 
+def test_a_new_app_is_shown_with_where_its_keys_are_made(admin_client: Client) -> None:
+    form = {"name": "Weather", "slug": "weather", "time_zone": "UTC"}
+    answer = admin_client.post("/devices/app/add/", form, follow=True)
+    assert answer.redirect_chain == [(f"/devices/app/{App.objects.get().pk}/change/", 302)]
+    assert "Make a key" in text(answer)
+
+
 def test_deleting_an_app_tells_what_goes_with_it_in_numbers(app: App, admin_client: Client) -> None:
     for number in range(3):
         device(app, number)
