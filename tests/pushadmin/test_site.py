@@ -161,6 +161,14 @@ def test_the_overview_counts_who_can_be_reached(admin_client: Client) -> None:
     assert reach.reasons == [("Expired.", 1)]
 
 
+@pytest.mark.parametrize(("status", "told"), [("cancelled", "Never sent"), ("paused", "Waiting")])
+def test_whom_a_cancelled_campaign_left_out_does_not_wait(admin_client: Client, status: str, told: str) -> None:
+    app = App.objects.create(name="Weather", slug="weather")
+    Campaign.objects.create(app=app, name="Storm", status=status, audience=7, started_at=now())
+    shown = admin_client.get("/overview/campaigns/").content.decode()
+    assert [word for word in ("Waiting", "Never sent") if f"<b>7</b> {word}" in shown] == [told]
+
+
 def test_the_overview_asks_no_more_for_more(admin_client: Client, django_assert_max_num_queries: Any) -> None:
     app = App.objects.create(name="Weather", slug="weather")
     tasks.note_worker("sender")
