@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -215,7 +216,9 @@ def segment(request: HttpRequest, pk: str | None) -> HttpResponse:
 def count_of(app: App, rule: dict[str, Any]) -> dict[str, Any]:
     """Return how many devices a rule picks and how it reads, or what is wrong with it."""
     try:
-        return {"devices": segments.devices(app, rule).count(), "words": segments.in_words(rule)}
+        held = Count("pk", filter=Q(hold_until__gt=clock.now()))
+        counts = segments.devices(app, rule).aggregate(devices=Count("pk"), on_hold=held)
+        return {**counts, "words": segments.in_words(rule)}
     except RuleInvalid as refusal:
         return {"refusal": str(refusal)}
 

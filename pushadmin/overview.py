@@ -35,7 +35,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The devices of one push service: how many may be sent to now, how many not, and why."""
+    """The devices of one push service: how many can be reached at once or after a hold, how many not, and why."""
 
     label: str
     retired_service: str
@@ -43,6 +43,11 @@ class Reach:
     on_hold: int
     retired: int
     reasons: list[tuple[str, int]]
+
+    @property
+    def reachable(self) -> int:
+        """Those a campaign goes to, as the composer counts them: a device on hold gets it later."""
+        return self.active + self.on_hold
 
     @property
     def total(self) -> int:

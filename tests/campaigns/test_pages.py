@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -214,6 +215,23 @@ def test_the_reach_of_an_audience_is_exact_while_it_is_chosen(house: House, brow
     shown = browser.post(ADD, filled(house, segment=str(segment.pk), name="")).content.decode()
     assert "<b>2</b> devices can be reached" in shown
     assert "language is “de”" in shown
+
+
+def test_how_many_can_be_reached_is_one_number_on_every_page(house: House, browser: Client) -> None:
+    """A device on hold gets a campaign later: it is counted, and said, wherever an audience is."""
+    house.phones("ok", "ok")
+    house.phones("ok", hold_until=now() + timedelta(hours=1))
+    house.phones("ok", status="retired")
+    everybody = Segment.objects.create(app=house.app, name="All", rule={"match": "all", "conditions": []})
+    for path in (
+        "/overview/reach/",
+        reverse("admin:campaigns_campaign_reach") + f"?app={house.app.pk}",
+        f"/devices/segment/{everybody.pk}/change/",
+        page(house.campaign(), "confirm/"),
+    ):
+        shown = browser.get(path).content.decode()
+        assert re.search(r"<b>3</b> (of 4 )?devices( can be reached|</p>)", shown), path
+        assert "1 of them is on hold: it gets a campaign when it may be sent to again." in shown, path
 
 
 def test_the_confirm_page_tells_exactly_and_a_get_changes_nothing(house: House, browser: Client) -> None:

@@ -234,7 +234,7 @@ def test_a_segment_is_written_counted_and_changed(app: App, admin_client: Client
     row = Segment.objects.get()
     assert row.rule == {"match": "all", "conditions": [{"field": "language", "op": "is", "value": "de"}]}
     page = f"/devices/segment/{row.pk}/change/"
-    assert "can be sent to" in text(admin_client.get(page))
+    assert "device can be reached" in text(admin_client.get(page))
     wrong = admin_client.post(page, {**values, "c0-choice": "os_version:at_least", "c0-value": "eight"})
     assert "“eight” is not a version." in text(wrong)
     assert Segment.objects.get().rule == row.rule
