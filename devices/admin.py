@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import PROTECT, BooleanField, ExpressionWrapper, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -63,7 +63,7 @@ class AppAdmin(ListedAdmin):
         more |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
 
-    def response_post_save_add(self, request: HttpRequest, obj: App) -> HttpResponse:
+    def response_post_save_add(self, request: HttpRequest, obj: App) -> HttpResponseRedirect:
         """Lead to the new App: its first key and its certificates are made there."""
         return redirect(views.APP, obj.pk)
 
