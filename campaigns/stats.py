@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Min, Q, Sum
+from django.db.models import F, Max, Min, Q, Sum
 from django.db.models.functions import Coalesce
 
 from campaigns.models import Batch, Breaker, Campaign, Delivery, Worker
 from campaigns.planning import GRACE
+from campaigns.recording import LEASE
 from devices import clock
 from devices.push import services
 from devices.push.base import Outcome
@@ -30,7 +31,7 @@ NO_WORKER = "No worker is running, so nothing can be sent. Start one with “man
 END_PASSED = (
     "The end of this campaign has passed, so everybody who is left would be given up. Say how long it may still go on."
 )
-ABSENT = timedelta(minutes=2)  # without a sign of life this long, a worker is gone
+ABSENT = timedelta(seconds=10)  # without a sign of life this long, a worker is gone: the watchdog gives one every two
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,4 +195,19 @@ def _waiting(campaign: Campaign, now: datetime) -> str:
 
 def workers_alive(now: datetime | None = None) -> bool:
     """Return whether a worker gave a sign of life lately."""
-    return Worker.objects.filter(seen_at__gte=(now or clock.now()) - ABSENT).exists()
+    return silence(now or clock.now()) is None
+
+
+def silence(now: datetime) -> timedelta | None:
+    """Return for how long no worker has given a sign of life; None within ABSENT.
+
+    While the watchdog waits for the database or for old deliveries to go, the lease that a sender renews every two
+    seconds is such a sign as well.
+    """
+    seen = Worker.objects.aggregate(last=Max("seen_at"))["last"]
+    if seen is not None and now - seen < ABSENT:
+        return None
+    renewed = Batch.objects.filter(status=Batch.Status.SENDING, lease_until__gt=now - ABSENT + LEASE)
+    if seen is not None and renewed.exists():
+        return None
+    return timedelta.max if seen is None else now - seen

@@ -18,8 +18,10 @@ from campaigns.stats import Progress
 from devices import clock
 from devices.models import App, Credential, Device
 from devices.push.services import find
+from pushadmin.templatetags.pushadmin_tags import duration
 
 SHOWN = 6  # campaigns in a list of the overview
+LATELY = timedelta(minutes=2)  # what a watchdog said within this is still its word
 SOON = timedelta(days=30)  # a credential that expires within this is worth a warning
 Status = Campaign.Status
 
@@ -151,16 +153,14 @@ def _credential_warnings(linked: bool) -> Iterator[Notice]:
 
 
 def _worker_warnings() -> list[Notice]:
-    seen = Worker.objects.aggregate(last=Max("seen_at"))["last"]
-    if seen is None:
+    now = clock.now()
+    silent = stats.silence(now)
+    if silent == timedelta.max:
         return [Notice("bad", "No worker has run yet, so nothing can be sent. Start one with “manage.py runworker”.")]
-    silent = clock.now() - seen
-    if silent < stats.ABSENT:
-        restarted = Worker.objects.filter(role="watchdog", restarts__gt=0, seen_at__gte=seen - stats.ABSENT).first()
-        if restarted is None:
-            return []
-        told = f"The watchdog restarted the workers {restarted.restarts} times. Last: {restarted.note}"
-        return [Notice("warn", told)]
-    minutes = int(silent.total_seconds() // 60)
-    told = f"No worker for {minutes} minutes, so nothing is sent. Start one with “manage.py runworker”."
-    return [Notice("bad", told)]
+    if silent is not None:
+        told = f"No worker for {duration(silent)}, so nothing is sent. Start one with “manage.py runworker”."
+        return [Notice("bad", told)]
+    restarted = Worker.objects.filter(role="watchdog", restarts__gt=0, seen_at__gte=now - LATELY).first()
+    if restarted is None:
+        return []
+    return [Notice("warn", f"The watchdog restarted the workers {restarted.restarts} times. Last: {restarted.note}")]

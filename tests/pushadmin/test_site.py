@@ -15,7 +15,8 @@ from django.db import Error
 from django.test import Client
 
 from campaigns import tasks
-from campaigns.models import Breaker, Campaign
+from campaigns.models import Batch, Breaker, Campaign
+from campaigns.recording import LEASE
 from devices.clock import now
 from devices.models import App, Credential, Device
 from devices.secrets import digest
@@ -146,6 +147,36 @@ def test_the_overview_says_what_needs_somebody(admin_client: Client, settings: A
         "No real phone hears of them",
     ):
         assert sentence in shown
+
+
+@pytest.mark.parametrize(
+    ("after", "told"), [(9, ""), (11, "No worker for 11 seconds"), (200, "No worker for 3 minutes")]
+)
+def test_a_worker_that_stands_still_is_noticed_after_ten_seconds(
+    admin_client: Client, clock: Any, after: int, told: str
+) -> None:
+    app = App.objects.create(name="Weather", slug="weather")
+    campaign = Campaign.objects.create(app=app, name="Storm", status="sending", audience=1, started_at=now())
+    tasks.note_worker("watchdog")
+    clock.advance(timedelta(seconds=after))
+    pages = ("/overview/warnings/", f"/campaigns/campaign/{campaign.pk}/live/")
+    silent, standing = (admin_client.get(path).content.decode() for path in pages)
+    assert told in silent
+    assert [("No worker" in silent), ("No worker is running" in standing)] == [bool(told), bool(told)]
+    assert admin_client.get("/readyz").json()["worker"] is not bool(told)
+
+
+def test_a_sender_that_renews_its_lease_is_no_worker_that_stands_still(admin_client: Client, clock: Any) -> None:
+    """The watchdog waits while a busy database lets nobody in; whoever sends says so by the lease."""
+    app = App.objects.create(name="Weather", slug="weather")
+    campaign = Campaign.objects.create(app=app, name="Storm", status="sending", audience=1, started_at=now())
+    tasks.note_worker("watchdog")
+    clock.advance(timedelta(seconds=30))
+    values: dict[str, Any] = {"campaign": campaign, "service": "mpns", "due_at": now(), "ids": b"", "size": 1}
+    Batch.objects.create(**values, status="sending", lease_until=now() + LEASE)
+    assert "No worker" not in admin_client.get("/overview/warnings/").content.decode()
+    clock.advance(timedelta(seconds=11))
+    assert "No worker for 41 seconds" in admin_client.get("/overview/warnings/").content.decode()
 
 
 def test_the_overview_counts_who_can_be_reached(admin_client: Client) -> None:
