@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -278,6 +279,23 @@ def test_errors_have_pages(admin_client: Client, client: Client) -> None:
     strict.force_login(viewer)
     assert b"Not for you" in strict.get("/campaigns/campaign/add/").content
     assert b"This form is too old" in strict.post("/logout/").content
+
+
+def test_a_refusal_is_one_line_of_the_log_with_who_and_what(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.force_login(User.objects.create_user("viewer", is_staff=True))
+    assert client.get("/campaigns/campaign/add/").status_code == 403
+    (line,) = [record for record in caplog.records if record.name == "django.request"]
+    formatted = logging.Formatter().format(line)
+    assert formatted == "Forbidden (Permission denied): /campaigns/campaign/add/ (viewer)"
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(
+    admin_client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pushadmin.views.PARTS", {"warnings": lambda user: 1 / 0})
+    admin_client.raise_request_exception = False
+    assert admin_client.get("/").status_code == 500
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_unsafe_installations_are_refused(settings: Any, var: Any) -> None:
