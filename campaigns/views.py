@@ -19,7 +19,7 @@ from campaigns import control, history, stats
 from campaigns.composing import Composition, sample_wires
 from campaigns.control import NotReady
 from campaigns.models import Campaign, MoveRefused, Notification
-from campaigns.pages import PAGE, found, need, page, person
+from campaigns.pages import PAGE, found, goes_to_wall, need, page, person, wall
 from campaigns.rendering import message_of
 from campaigns.views_compose import compose
 from devices import clock
@@ -42,7 +42,8 @@ ENDS = [
 @require_safe
 def campaign_page(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     """Show a campaign with its progress."""
-    return page(request, "campaigns/campaign.html", campaign.name, **watched(campaign), content=content(campaign))
+    context = {**watched(campaign), "content": content(campaign), "wall": wall() if goes_to_wall(campaign) else ""}
+    return page(request, "campaigns/campaign.html", campaign.name, **context)
 
 
 def campaign(request: HttpRequest, pk: str) -> HttpResponse:

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from campaigns import stats
 from campaigns.models import Breaker, Campaign, Worker
+from campaigns.pages import wall
 from campaigns.stats import Progress
 from devices import clock
 from devices.models import App, Credential, Device
@@ -69,6 +70,7 @@ class Notice:
     tone: str
     sentence: str
     url: str = ""
+    link: str = "Look at it"
 
 
 def campaigns(user: Any) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def warnings(user: Any) -> dict[str, Any]:
     found += _credential_warnings(linked=user.has_perm("devices.view_app"))
     if settings.EMULATOR:
         sentence = f"Addresses at the emulator ({settings.EMULATOR}) are let through. No real phone hears of them."
-        found.append(Notice("info", sentence))
+        found.append(Notice("info", sentence, wall(), "The wall of phones"))
     return {"warnings": found, "apps": App.objects.exists()}
 
 

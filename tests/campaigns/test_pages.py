@@ -17,7 +17,7 @@ from campaigns import control, seal, tasks
 from campaigns.models import Campaign, Notification
 from campaigns.views import VERBS
 from devices.clock import now
-from devices.models import App, Segment
+from devices.models import App, Device, Segment
 from tests.campaigns.conftest import House
 from tests.waiting import ended
 
@@ -391,3 +391,16 @@ def test_somebody_sends_while_somebody_else_still_writes(house: House, browser: 
     assert "was sent meanwhile" in answer
     assert "too late" in answer
     assert Notification.objects.get(campaign=draft).fields["title"] == "Storm on Saturday"
+
+
+def test_the_wall_of_phones_is_linked_where_a_campaign_goes_there(house: House, browser: Client, settings: Any) -> None:
+    wall = f'href="http://{settings.EMULATOR}/"'
+    house.phones("ok")
+    here, before = house.send(), house.campaign(status=Status.SCHEDULED, send_at=now())
+    for path in ("/overview/warnings/", page(here), page(before)):
+        assert wall in browser.get(path).content.decode(), path
+    Device.objects.update(address="http://db3.notify.live.net/throttledthirdparty/01.00/x")
+    for path in (page(here), page(before)):
+        assert wall not in browser.get(path).content.decode(), path
+    settings.EMULATOR = ""
+    assert "wall of phones" not in browser.get("/overview/warnings/").content.decode()
