@@ -129,6 +129,8 @@ def again(which: str) -> Step:
     )
 
 
+# What ends or holds up a campaign, or leaves somebody out, is done as it was wished, and yet no success.
+NO_SUCCESS = {"pause", "cancel", "leave-denied", "parked-give-up"}
 VERBS: dict[str, Step] = {
     "start": step(lambda campaign, by, more: control.start_missed(campaign, by), "On its way."),
     "pause": step(
@@ -163,7 +165,8 @@ def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     hours = request.POST.get("hours", "")
     more = timedelta(hours=int(hours)) if hours in {str(end) for end, _ in ENDS} else None
     try:
-        messages.success(request, VERBS[verb](row, person(request), more))
+        told = VERBS[verb](row, person(request), more)
+        messages.add_message(request, messages.INFO if verb in NO_SUCCESS else messages.SUCCESS, told)
     except (MoveRefused, NotReady) as refusal:
         messages.error(request, str(refusal))
     return redirect(PAGE, row.pk)

@@ -122,7 +122,10 @@ def revoke_key(request: HttpRequest, pk: int, key: int) -> HttpResponse:
     """End a key for good."""
     need(request, "change_app")
     revoked = ApiKey.objects.filter(pk=key, app=pk, revoked_at=None).update(revoked_at=clock.now())
-    messages.success(request, _("The key opens nothing any more.") if revoked else _("This key was revoked already."))
+    if revoked:
+        messages.success(request, _("The key opens nothing any more."))
+    else:
+        messages.info(request, _("This key was revoked already."))
     return redirect(APP, pk)
 
 
@@ -161,17 +164,19 @@ def device_do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         registration.forget(row)
         messages.success(request, _("The device is erased. Histories keep its bare number."))
         return redirect("admin:devices_device_changelist")
+    done = True
     if verb == "retire":
         done = registration.retire(row, f"Retired by {request.user}.")
         told = _("Retired: nothing is sent to it any more.") if done else _("It was retired already.")
     elif verb == "revive":
-        told = _("Nothing is in its way any more.") if registration.revive(row) else _("It was not retired.")
+        done = registration.revive(row)
+        told = _("Nothing is in its way any more.") if done else _("It was not retired.")
     elif verb == "test":
         Device.objects.filter(pk=row.pk).update(test=not row.test)
         told = _("No test device any more.") if row.test else _("A test device now.")
     else:
         raise Http404
-    messages.success(request, told)
+    messages.add_message(request, messages.SUCCESS if done else messages.INFO, told)
     return redirect(DEVICE, row.pk)
 
 

@@ -404,3 +404,24 @@ def test_the_wall_of_phones_is_linked_where_a_campaign_goes_there(house: House, 
         assert wall not in browser.get(path).content.decode(), path
     settings.EMULATOR = ""
     assert "wall of phones" not in browser.get("/overview/warnings/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("verb", "before", "level"),
+    [("cancel", "sending", "info"), ("pause", "sending", "info"), ("resume", "paused", "success")],
+)
+def test_what_ends_or_holds_up_a_campaign_is_no_success(
+    house: House, browser: Client, verb: str, before: str, level: str
+) -> None:
+    campaign = house.campaign(status=before, started_at=now())
+    shown = browser.post(page(campaign, f"do/{verb}/"), follow=True).content.decode()
+    assert re.findall(r'<li class="(\w+)">\s*<svg', shown) == [level]
+    assert ("#done" in shown) == (level == "success")
+
+
+@pytest.mark.parametrize("status", ["finished", "cancelled"])
+def test_a_campaign_that_reached_nobody_shows_no_sign_of_success(house: House, browser: Client, status: str) -> None:
+    campaign = house.campaign(status=status, audience=3, started_at=now(), finished_at=now())
+    for path in ("/", "/campaigns/campaign/", page(campaign)):
+        shown = browser.get(path).content.decode()
+        assert not re.findall(r'class="status tone-good"|#done"|#check"', shown), path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -193,6 +194,21 @@ def test_a_key_is_shown_once_and_opens_the_api_until_it_is_revoked(
     assert caller.call("POST", "/devices", {"service": "mpns", "address": uri("ok.a")}, key=key)[0] == 201
     admin_client.post(f"{path}keys/{ApiKey.objects.get().pk}/revoke/")
     assert caller.call("POST", "/devices", {"service": "mpns", "address": uri("ok.a")}, key=key)[0] == 401
+
+
+def test_only_what_was_done_is_told_as_a_success(app: App, admin_client: Client) -> None:
+    row = device(app)
+    key = f"/devices/app/{app.pk}/keys/{ApiKey.objects.create(app=app, digest='x').pk}/revoke/"
+    for path, done, idle in (
+        (key, "The key opens nothing any more.", "This key was revoked already."),
+        (f"{DEVICES}{row.pk}/do/retire/", "Retired: nothing is sent to it any more.", "It was retired already."),
+        (f"{DEVICES}{row.pk}/do/revive/", "Nothing is in its way any more.", "It was not retired."),
+    ):
+        for told, level, sign in ((done, "success", "done"), (idle, "info", "info")):
+            shown = text(admin_client.post(path, follow=True))
+            assert re.search(
+                rf'<li class="{level}">\s*<svg[^>]*><use [^>]*#{sign}"></use></svg>\s*<span>{told}', shown
+            ), told
 
 
 def test_a_certificate_is_stored_told_and_never_shown(app: App, admin_client: Client) -> None:
