@@ -27,6 +27,7 @@ FINAL = (
     Outcome.EXPIRED,
     Outcome.SKIPPED,
 )
+BY_HAND = "Paused by hand."
 NO_WORKER = "No worker is running, so nothing can be sent. Start one with “manage.py runworker”."
 END_PASSED = (
     "The end of this campaign has passed, so everybody who is left would be given up. Say how long it may still go on."
@@ -143,7 +144,7 @@ def standstill(campaign: Campaign, now: datetime | None = None) -> str:
         if out:
             return f"Pausing: up to {out} pushes are still in flight."
         over = f" {END_PASSED}" if time_over(campaign, now) else ""
-        return f"Paused: {campaign.paused_because}{over}"
+        return f"{why_paused(campaign)}{over}"
     if status not in {Status.SCHEDULED, Status.PREPARING, Status.SENDING}:
         return ""
     if needed := wants_person(campaign, now):
@@ -151,6 +152,12 @@ def standstill(campaign: Campaign, now: datetime | None = None) -> str:
     if not workers_alive(now):
         return NO_WORKER
     return "" if status == Status.SCHEDULED else _waiting(campaign, now)
+
+
+def why_paused(campaign: Campaign) -> str:
+    """Return why a campaign is paused, as a sentence that begins with that word."""
+    because = campaign.paused_because
+    return because if because == BY_HAND else f"Paused: {because}"
 
 
 def wants_person(campaign: Campaign, now: datetime) -> str:

@@ -136,7 +136,9 @@ def _reach() -> list[Reach]:
 def _paused_warnings() -> Iterator[Notice]:
     for campaign in Campaign.objects.filter(status=Status.PAUSED)[:SHOWN]:
         url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
-        yield Notice("warn", f"“{campaign}” is paused. {campaign.paused_because}", url)
+        because = campaign.paused_because
+        told = "is paused by hand." if because == stats.BY_HAND else f"is paused. {because}"
+        yield Notice("warn", f"“{campaign}” {told}", url)
 
 
 def _breaker_warnings() -> Iterator[Notice]:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from devices.posted import only_post
 from pushadmin import throttle, views
+from pushadmin.forms import SignInForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class PushAdminSite(admin.AdminSite):
     enable_nav_sidebar = False
     index_template = "pushadmin/overview.html"
     login_template = "pushadmin/login.html"
+    login_form = SignInForm
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Register models, but not the job engine's own.

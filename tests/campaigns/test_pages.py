@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +16,7 @@ from campaigns import control, seal, tasks
 from campaigns.models import Campaign, Notification
 from campaigns.views import VERBS
 from devices.clock import now
-from devices.models import App, Device, Segment
+from devices.models import App, Segment
 from tests.campaigns.conftest import House
 from tests.waiting import ended
 
@@ -217,23 +216,6 @@ def test_the_reach_of_an_audience_is_exact_while_it_is_chosen(house: House, brow
     assert "language is “de”" in shown
 
 
-def test_how_many_can_be_reached_is_one_number_on_every_page(house: House, browser: Client) -> None:
-    """A device on hold gets a campaign later: it is counted, and said, wherever an audience is."""
-    house.phones("ok", "ok")
-    house.phones("ok", hold_until=now() + timedelta(hours=1))
-    house.phones("ok", status="retired")
-    everybody = Segment.objects.create(app=house.app, name="All", rule={"match": "all", "conditions": []})
-    for path in (
-        "/overview/reach/",
-        reverse("admin:campaigns_campaign_reach") + f"?app={house.app.pk}",
-        f"/devices/segment/{everybody.pk}/change/",
-        page(house.campaign(), "confirm/"),
-    ):
-        shown = browser.get(path).content.decode()
-        assert re.search(r"<b>3</b> (of 4 )?devices( can be reached|</p>)", shown), path
-        assert "1 of them is on hold: it gets a campaign when it may be sent to again." in shown, path
-
-
 def test_the_confirm_page_tells_exactly_and_a_get_changes_nothing(house: House, browser: Client) -> None:
     house.phones(*["ok"] * 3, language="de")
     house.phones("ok", language="fr", os_version="7.0.7008")
@@ -391,37 +373,3 @@ def test_somebody_sends_while_somebody_else_still_writes(house: House, browser: 
     assert "was sent meanwhile" in answer
     assert "too late" in answer
     assert Notification.objects.get(campaign=draft).fields["title"] == "Storm on Saturday"
-
-
-def test_the_wall_of_phones_is_linked_where_a_campaign_goes_there(house: House, browser: Client, settings: Any) -> None:
-    wall = f'href="http://{settings.EMULATOR}/"'
-    house.phones("ok")
-    here, before = house.send(), house.campaign(status=Status.SCHEDULED, send_at=now())
-    for path in ("/overview/warnings/", page(here), page(before)):
-        assert wall in browser.get(path).content.decode(), path
-    Device.objects.update(address="http://db3.notify.live.net/throttledthirdparty/01.00/x")
-    for path in (page(here), page(before)):
-        assert wall not in browser.get(path).content.decode(), path
-    settings.EMULATOR = ""
-    assert "wall of phones" not in browser.get("/overview/warnings/").content.decode()
-
-
-@pytest.mark.parametrize(
-    ("verb", "before", "level"),
-    [("cancel", "sending", "info"), ("pause", "sending", "info"), ("resume", "paused", "success")],
-)
-def test_what_ends_or_holds_up_a_campaign_is_no_success(
-    house: House, browser: Client, verb: str, before: str, level: str
-) -> None:
-    campaign = house.campaign(status=before, started_at=now())
-    shown = browser.post(page(campaign, f"do/{verb}/"), follow=True).content.decode()
-    assert re.findall(r'<li class="(\w+)">\s*<svg', shown) == [level]
-    assert ("#done" in shown) == (level == "success")
-
-
-@pytest.mark.parametrize("status", ["finished", "cancelled"])
-def test_a_campaign_that_reached_nobody_shows_no_sign_of_success(house: House, browser: Client, status: str) -> None:
-    campaign = house.campaign(status=status, audience=3, started_at=now(), finished_at=now())
-    for path in ("/", "/campaigns/campaign/", page(campaign)):
-        shown = browser.get(path).content.decode()
-        assert not re.findall(r'class="status tone-good"|#done"|#check"', shown), path

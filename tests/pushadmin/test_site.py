@@ -101,6 +101,12 @@ def test_five_wrong_passwords_are_enough(client: Client) -> None:
     assert client.post("/login/", {"username": "grace", "password": "x"}).status_code == 200
 
 
+def test_a_wrong_password_is_told_in_plain_words(client: Client) -> None:
+    shown = client.post("/login/", {"username": "ada", "password": "wrong"}).content.decode()
+    assert "This user name and this password do not let you in." in shown
+    assert "staff" not in shown
+
+
 def test_a_link_on_the_login_page_cannot_lead_elsewhere(client: Client) -> None:
     User.objects.create_superuser("ada", password="right one")
     for target in ("//evil.example", "https://evil.example", "\\\\evil.example"):
