@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from devices import clock, exporting, segments, views
-from devices.filters import LISTED, Connection, Language, Listed, System, Tagged
+from devices.filters import Connection, Language, Listed, System, Tagged
 from devices.forms import AppForm
 from devices.lists import ListedAdmin
 from devices.models import App, Device, Segment
@@ -102,10 +102,6 @@ class DeviceAdmin(ListedAdmin):
     actions = None
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "devices/device_list.html"
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show the list; it says where it ends."""
-        return super().changelist_view(request, {"listed": LISTED, **(extra_context or {})})
 
     @admin.display(description=_("Device"), ordering="installation")
     def name(self, device: Device) -> SafeString:

@@ -14,6 +14,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -161,12 +162,40 @@ def test_the_list_takes_as_many_queries_for_fifty_devices_as_for_one(app: App, a
 
 def test_a_long_list_has_an_end_and_says_so(app: App, admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filters, "LISTED", 2)
-    monkeypatch.setattr("devices.admin.LISTED", 2)
     for number in range(4):
-        device(app, number)
+        device(app, number, language="de")
     answer = admin_client.get(DEVICES)
     assert answer.context["cl"].result_count == 2
-    assert "The list ends after 2 devices" in text(answer)
+    shown = text(answer)
+    assert "the first 2 of 4; narrow the search to see the others" in shown
+    assert "2 devices" not in shown
+    narrowed = text(admin_client.get(f"{DEVICES}?language=de"))
+    assert "2 results" not in narrowed
+    assert narrowed.count("the first 2 of 4; narrow the search") == 2  # beside the search and beside the pages
+    whole = text(admin_client.get(f"{DEVICES}?q=phone-3"))
+    assert re.search(r"\b1 result\b", whole)
+    assert "narrow the search" not in whole
+
+
+def test_how_many_are_not_listed_is_counted_once_a_minute(
+    app: App, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filters, "LISTED", 2)
+    counted: list[bool] = []
+    count = QuerySet.count
+
+    def counting(rows: Any) -> int:
+        counted.append(rows.query.is_sliced)
+        return count(rows)
+
+    monkeypatch.setattr(QuerySet, "count", counting)
+    for number in range(3):
+        device(app, number, language="de")
+    for _ in range(3):
+        assert "of 3; narrow" in text(admin_client.get(DEVICES))
+    assert counted.count(False) == 1
+    assert "of 3; narrow" in text(admin_client.get(f"{DEVICES}?language=de"))
+    assert counted.count(False) == 2
 
 
 def test_the_export_holds_what_the_list_shows_and_no_formula(app: App, admin_client: Client) -> None:
