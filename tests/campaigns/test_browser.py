@@ -200,6 +200,23 @@ def test_progress_moves_without_a_reload(site: str, signed_in: Page, house: Hous
     expect(page.locator(".legend").first).to_contain_text("2 Accepted")
 
 
+def test_the_focus_goes_to_the_button_that_took_the_place_of_the_pressed_one(
+    site: str, signed_in: Page, house: House
+) -> None:
+    page = signed_in
+    campaign = house.campaign(name="Long", status=Campaign.Status.SENDING, audience=5, started_at=now())
+    Batch.objects.create(campaign=campaign, service="mpns", due_at=now() + timedelta(hours=1), ids=pack([1]), size=1)
+    page.goto(f"{site}/campaigns/campaign/{campaign.pk}/change/")
+    page.get_by_role("button", name="Pause").press("Enter")
+    expect(page.get_by_role("button", name="Go on")).to_be_focused()
+    Campaign.objects.filter(pk=campaign.pk).update(status=Campaign.Status.SENDING)  # somebody else
+    expect(page.get_by_role("button", name="Pause")).to_be_focused()
+    Campaign.objects.filter(pk=campaign.pk).update(status=Campaign.Status.PAUSED, paused_because="Refused.")
+    expect(page.get_by_role("button", name="Go on")).to_be_focused()
+    Campaign.objects.filter(pk=campaign.pk).update(status=Campaign.Status.FINISHED)  # there is nothing in its place
+    expect(page.locator("[data-live]")).to_be_focused()
+
+
 def test_a_key_is_made_shown_once_and_revoked(site: str, signed_in: Page, house: House) -> None:
     page = signed_in
     page.goto(f"{site}/devices/app/{house.app.pk}/change/")
