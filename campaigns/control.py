@@ -16,7 +16,7 @@ from campaigns import planning, settling, tasks
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, refusal, unpack
 from campaigns.planning import AGAIN, repeatable
 from campaigns.rendering import message_of
-from campaigns.stats import END_PASSED, Progress
+from campaigns.stats import BY_HAND, END_PASSED, Progress
 from campaigns.transfer import ALONE
 from devices import clock, segments
 from devices.push.base import Outcome, Verdict
@@ -94,7 +94,7 @@ def unschedule(campaign: Campaign) -> None:
     campaign.move(Status.DRAFT, started_by=None)
 
 
-def pause(campaign: Campaign, because: str = "Paused by hand.") -> None:
+def pause(campaign: Campaign, because: str = BY_HAND) -> None:
     """Stop claiming; what is on the wire comes home and is recorded."""
     campaign.move(Status.PAUSED, because=because)
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from devices.models import App, Device, Segment
 from devices.push.base import Outcome
+from devices.push.message import MESSAGES
 
 
 class MoveRefused(Exception):
@@ -152,6 +153,10 @@ class Notification(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["campaign", "language"], name="notification_once"),
         ]
+
+    def __str__(self) -> str:
+        kind = MESSAGES[self.message].label if self.message in MESSAGES else self.message
+        return f"{kind} ({self.language})" if self.language else kind
 
 
 class Batch(models.Model):

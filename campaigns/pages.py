@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from campaigns.models import Campaign
+from campaigns.models import Batch, Campaign, unpack
+from devices.models import Device
 
 PAGE = "admin:campaigns_campaign_change"
 CONFIRM = "admin:campaigns_campaign_confirm"
+LOOKED_AT = 20  # devices whose addresses tell where a campaign goes
 
 
 def need(request: HttpRequest, action: str) -> None:
@@ -33,6 +37,22 @@ def found(pk: int | str) -> Campaign:
         raise Http404
     rows = Campaign.objects.select_related("app", "segment", "created_by", "started_by")
     return get_object_or_404(rows, pk=int(pk))
+
+
+def wall() -> str:
+    """Return the address of the emulator's wall of phones, "" without an emulator."""
+    return f"http://{settings.EMULATOR}/" if settings.EMULATOR else ""
+
+
+def goes_to_wall(campaign: Campaign) -> bool:
+    """Return whether the campaign goes to phones at the emulator, by the first of its devices (or of its App's)."""
+    if not settings.EMULATOR:
+        return False
+    first = Batch.objects.filter(campaign=campaign.pk).order_by("pk").values_list("ids", flat=True).first()
+    phones = Device.objects.filter(pk__in=unpack(first)[:LOOKED_AT]) if first else None
+    if phones is None:
+        phones = Device.objects.filter(app=campaign.app_id, status=Device.Status.ACTIVE).order_by("pk")[:LOOKED_AT]
+    return any(urlsplit(address).netloc == settings.EMULATOR for address in phones.values_list("address", flat=True))
 
 
 def page(request: HttpRequest, template: str, title: str, status: int = 200, **context: Any) -> HttpResponse:

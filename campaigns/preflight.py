@@ -67,6 +67,11 @@ class Choice:
         """How many devices that are."""
         return sum(reach.devices for reach in self.reach)
 
+    @property
+    def on_hold(self) -> int:
+        """How many of them wait until they may be sent to again."""
+        return sum(reach.on_hold for reach in self.reach)
+
 
 def choice(app: object, segment: object) -> Choice | None:
     """Return whom a form's values for App and segment mean; None when they mean nobody in particular."""

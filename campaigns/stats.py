@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Min, Q, Sum
+from django.db.models import F, Max, Min, Q, Sum
 from django.db.models.functions import Coalesce
 
 from campaigns.models import Batch, Breaker, Campaign, Delivery, Worker
 from campaigns.planning import GRACE
+from campaigns.recording import LEASE
 from devices import clock
 from devices.push import services
 from devices.push.base import Outcome
@@ -26,11 +27,12 @@ FINAL = (
     Outcome.EXPIRED,
     Outcome.SKIPPED,
 )
+BY_HAND = "Paused by hand."
 NO_WORKER = "No worker is running, so nothing can be sent. Start one with “manage.py runworker”."
 END_PASSED = (
     "The end of this campaign has passed, so everybody who is left would be given up. Say how long it may still go on."
 )
-ABSENT = timedelta(minutes=2)  # without a sign of life this long, a worker is gone
+ABSENT = timedelta(seconds=10)  # without a sign of life this long, a worker is gone: the watchdog gives one every two
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def standstill(campaign: Campaign, now: datetime | None = None) -> str:
         if out:
             return f"Pausing: up to {out} pushes are still in flight."
         over = f" {END_PASSED}" if time_over(campaign, now) else ""
-        return f"Paused: {campaign.paused_because}{over}"
+        return f"{why_paused(campaign)}{over}"
     if status not in {Status.SCHEDULED, Status.PREPARING, Status.SENDING}:
         return ""
     if needed := wants_person(campaign, now):
@@ -150,6 +152,12 @@ def standstill(campaign: Campaign, now: datetime | None = None) -> str:
     if not workers_alive(now):
         return NO_WORKER
     return "" if status == Status.SCHEDULED else _waiting(campaign, now)
+
+
+def why_paused(campaign: Campaign) -> str:
+    """Return why a campaign is paused, as a sentence that begins with that word."""
+    because = campaign.paused_because
+    return because if because == BY_HAND else f"Paused: {because}"
 
 
 def wants_person(campaign: Campaign, now: datetime) -> str:
@@ -200,4 +208,19 @@ def beats() -> dict[str, datetime]:
 
 def workers_alive(now: datetime | None = None) -> bool:
     """Return whether a worker gave a sign of life lately."""
-    return Worker.objects.filter(seen_at__gte=(now or clock.now()) - ABSENT).exists()
+    return silence(now or clock.now()) is None
+
+
+def silence(now: datetime) -> timedelta | None:
+    """Return for how long no worker has given a sign of life; None within ABSENT.
+
+    While the watchdog waits for the database or for old deliveries to go, the lease that a sender renews every two
+    seconds is such a sign as well.
+    """
+    seen = Worker.objects.aggregate(last=Max("seen_at"))["last"]
+    if seen is not None and now - seen < ABSENT:
+        return None
+    renewed = Batch.objects.filter(status=Batch.Status.SENDING, lease_until__gt=now - ABSENT + LEASE)
+    if seen is not None and renewed.exists():
+        return None
+    return timedelta.max if seen is None else now - seen

@@ -13,16 +13,17 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from campaigns import control, history, stats
 from campaigns.composing import Composition, sample_wires
 from campaigns.control import NotReady
 from campaigns.models import Campaign, MoveRefused, Notification
-from campaigns.pages import PAGE, found, need, page, person
+from campaigns.pages import PAGE, found, goes_to_wall, need, page, person, wall
 from campaigns.rendering import message_of
 from campaigns.views_compose import compose
 from devices import clock
+from devices.posted import only_post
 from devices.push.message import Message, MessageInvalid
 
 Status = Campaign.Status
@@ -41,7 +42,8 @@ ENDS = [
 @require_safe
 def campaign_page(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     """Show a campaign with its progress."""
-    return page(request, "campaigns/campaign.html", campaign.name, **watched(campaign), content=content(campaign))
+    context = {**watched(campaign), "content": content(campaign), "wall": wall() if goes_to_wall(campaign) else ""}
+    return page(request, "campaigns/campaign.html", campaign.name, **context)
 
 
 def campaign(request: HttpRequest, pk: str) -> HttpResponse:
@@ -127,6 +129,8 @@ def again(which: str) -> Step:
     )
 
 
+# What ends or holds up a campaign, or leaves somebody out, is done as it was wished, and yet no success.
+NO_SUCCESS = {"pause", "cancel", "leave-denied", "parked-give-up"}
 VERBS: dict[str, Step] = {
     "start": step(lambda campaign, by, more: control.start_missed(campaign, by), "On its way."),
     "pause": step(
@@ -151,7 +155,7 @@ VERBS: dict[str, Step] = {
 }
 
 
-@require_POST
+@only_post(PAGE, "pk")
 def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Pause, resume, cancel, unschedule or send again; the refusal is a sentence on the page."""
     need(request, "send")
@@ -161,13 +165,14 @@ def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     hours = request.POST.get("hours", "")
     more = timedelta(hours=int(hours)) if hours in {str(end) for end, _ in ENDS} else None
     try:
-        messages.success(request, VERBS[verb](row, person(request), more))
+        told = VERBS[verb](row, person(request), more)
+        messages.add_message(request, messages.INFO if verb in NO_SUCCESS else messages.SUCCESS, told)
     except (MoveRefused, NotReady) as refusal:
         messages.error(request, str(refusal))
     return redirect(PAGE, row.pk)
 
 
-@require_POST
+@only_post(PAGE, "pk")
 def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a draft with the same content and audience."""
     need(request, "add")

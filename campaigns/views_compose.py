@@ -7,7 +7,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from campaigns import control, preflight, seal
 from campaigns.composing import Composition, sample_wires
@@ -16,6 +16,7 @@ from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, MoveRefused, Notification
 from campaigns.pages import CONFIRM, PAGE, found, need, page, person
 from devices.models import App
+from devices.posted import only_post
 from devices.push.message import Message
 
 Status = Campaign.Status
@@ -94,7 +95,7 @@ def keep(form: CampaignForm, message: Message, request: HttpRequest) -> Campaign
     return campaign
 
 
-@require_POST
+@only_post("admin:campaigns_campaign_add")
 def compose_live(request: HttpRequest) -> HttpResponse:
     """Return problems, size and preview of what is being typed, as a fragment."""
     need(request, "view")

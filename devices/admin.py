@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import PROTECT, BooleanField, ExpressionWrapper, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from devices import clock, exporting, segments, views
-from devices.filters import LISTED, Connection, Language, Listed, System, Tagged
+from devices.filters import Connection, Language, Listed, System, Tagged
 from devices.forms import AppForm
 from devices.lists import ListedAdmin
 from devices.models import App, Device, Segment
@@ -63,6 +63,10 @@ class AppAdmin(ListedAdmin):
         more |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
 
+    def response_post_save_add(self, request: HttpRequest, obj: App) -> HttpResponseRedirect:
+        """Lead to the new App: its first key and its certificates are made there."""
+        return redirect(views.APP, obj.pk)
+
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[Any, int], set[Any], list[Any]]:
@@ -98,10 +102,6 @@ class DeviceAdmin(ListedAdmin):
     actions = None
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "devices/device_list.html"
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show the list; it says where it ends."""
-        return super().changelist_view(request, {"listed": LISTED, **(extra_context or {})})
 
     @admin.display(description=_("Device"), ordering="installation")
     def name(self, device: Device) -> SafeString:

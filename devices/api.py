@@ -20,6 +20,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema, Status
 from ninja.errors import AuthenticationError
+from ninja.openapi.docs import Swagger
 from ninja.security import HttpBearer
 
 from devices import clock, registration
@@ -116,6 +117,7 @@ api = NinjaAPI(
     version="1",
     description="How an app on a device tells where it can be reached.",
     urls_namespace="api-1",
+    docs=Swagger({"deepLinking": False}),  # its links would stand inside buttons
 )
 TEXT = {"type": "string"}
 FIELDS_SCHEMA = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -29,6 +30,21 @@ class Listed(Paginator):
         rows: Any = self.object_list
         counted: int = rows.order_by()[:LISTED].count()
         return counted
+
+    @cached_property
+    def total(self) -> int:
+        """Return how many rows there are beyond the end as well, counted at most once a minute for each search."""
+        if self.count < LISTED:
+            return self.count
+        listed: Any = self.object_list
+        rows = listed.order_by().values("pk")
+        asked = sha256(repr(rows.query.sql_with_params()).encode()).hexdigest()
+        return int(cache.get_or_set(f"listed:{asked}", rows.count, FRESH) or 0)
+
+    @property
+    def cut(self) -> bool:
+        """Whether there are rows that no page shows."""
+        return self.total > self.count
 
 
 class Offered(admin.SimpleListFilter):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+
+NAMELESS = re.compile(r" object \(\w+\)$")
+
+
+def named(rows: list[Any]) -> list[Any]:
+    """Return the nested list of what is deleted without rows called "User_groups object (1)"."""
+    kept = [named(row) if isinstance(row, list) else row for row in rows]
+    return [row for row in kept if row and not (isinstance(row, str) and NAMELESS.search(row))]
 
 
 class ListedAdmin(admin.ModelAdmin):
@@ -19,6 +28,13 @@ class ListedAdmin(admin.ModelAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Return whether a filter of this list asks for it. What is refused is answered with 400."""
         return lookup in self.offered_lookups()
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[Any, int], set[Any], list[Any]]:
+        """Tell what goes with it by name; rows that only join two others have none, and are in the numbers."""
+        going, numbers, forbidden, in_the_way = super().get_deleted_objects(objs, request)
+        return named(going), numbers, forbidden, in_the_way
 
     def offered_lookups(self) -> frozenset[str]:
         """Return the parameters that the filters of this list produce."""

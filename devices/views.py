@@ -8,14 +8,15 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from devices import clock, importing, registration, segments
 from devices.forms import CertificateForm, DeviceForm, ImportForm, KeyForm, SegmentForm, choices
 from devices.models import ApiKey, App, Credential, Device, Segment
+from devices.posted import only_post
 from devices.push.services import all_services, find
 from devices.registration import FIELDS
 from devices.secrets import digest, new_key
@@ -58,7 +59,7 @@ def app_context(request: HttpRequest, app: App) -> dict[str, Any]:
     }
 
 
-@require_POST
+@only_post(APP, "pk")
 def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
     """Store or remove what an App shows one push service."""
     need(request, "change_app")
@@ -90,7 +91,7 @@ def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
     return redirect(APP, app.pk)
 
 
-@require_POST
+@only_post(APP, "pk")
 def new_app_key(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a key and show it, this once."""
     need(request, "change_app")
@@ -116,12 +117,15 @@ def new_app_key(request: HttpRequest, pk: int) -> HttpResponse:
     return answer
 
 
-@require_POST
+@only_post(APP, "pk")
 def revoke_key(request: HttpRequest, pk: int, key: int) -> HttpResponse:
     """End a key for good."""
     need(request, "change_app")
     revoked = ApiKey.objects.filter(pk=key, app=pk, revoked_at=None).update(revoked_at=clock.now())
-    messages.success(request, _("The key opens nothing any more.") if revoked else _("This key was revoked already."))
+    if revoked:
+        messages.success(request, _("The key opens nothing any more."))
+    else:
+        messages.info(request, _("This key was revoked already."))
     return redirect(APP, pk)
 
 
@@ -151,7 +155,7 @@ def device(request: HttpRequest, pk: str) -> HttpResponse:
     )
 
 
-@require_POST
+@only_post(DEVICE, "pk")
 def device_do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Retire, revive or mark a device, or erase it."""
     need(request, "delete_device" if verb == "erase" else "change_device")
@@ -160,17 +164,19 @@ def device_do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         registration.forget(row)
         messages.success(request, _("The device is erased. Histories keep its bare number."))
         return redirect("admin:devices_device_changelist")
+    done = True
     if verb == "retire":
         done = registration.retire(row, f"Retired by {request.user}.")
         told = _("Retired: nothing is sent to it any more.") if done else _("It was retired already.")
     elif verb == "revive":
-        told = _("Nothing is in its way any more.") if registration.revive(row) else _("It was not retired.")
+        done = registration.revive(row)
+        told = _("Nothing is in its way any more.") if done else _("It was not retired.")
     elif verb == "test":
         Device.objects.filter(pk=row.pk).update(test=not row.test)
         told = _("No test device any more.") if row.test else _("A test device now.")
     else:
         raise Http404
-    messages.success(request, told)
+    messages.add_message(request, messages.SUCCESS if done else messages.INFO, told)
     return redirect(DEVICE, row.pk)
 
 
@@ -215,12 +221,14 @@ def segment(request: HttpRequest, pk: str | None) -> HttpResponse:
 def count_of(app: App, rule: dict[str, Any]) -> dict[str, Any]:
     """Return how many devices a rule picks and how it reads, or what is wrong with it."""
     try:
-        return {"devices": segments.devices(app, rule).count(), "words": segments.in_words(rule)}
+        held = Count("pk", filter=Q(hold_until__gt=clock.now()))
+        counts = segments.devices(app, rule).aggregate(devices=Count("pk"), on_hold=held)
+        return {**counts, "words": segments.in_words(rule)}
     except RuleInvalid as refusal:
         return {"refusal": str(refusal)}
 
 
-@require_POST
+@only_post("admin:devices_segment_add")
 def segment_count(request: HttpRequest) -> HttpResponse:
     """Return the exact count of what is being typed, as a fragment."""
     need(request, "view_segment")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 
+from django.core.exceptions import PermissionDenied
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LINK = re.compile(r"/sign-in/[^\s\"'<>]+")
 # Requests that Django refuses by themselves: the sentence says all, and a traceback for each would be a flood.
@@ -36,3 +38,17 @@ def plain(text: str) -> str:
     """Return ``text`` with control characters and turns of direction spelled out, and sign-in links cut short."""
     spelled = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
     return _LINK.sub("/sign-in/…", spelled)
+
+
+class Refusals(logging.Filter):
+    """Shortens what “django.request” says of a page that somebody may not open. Everything else stays as it is."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record; a refusal is without its traceback, and names who was refused."""
+        kind = record.exc_info[0] if isinstance(record.exc_info, tuple) else None
+        if kind is not None and issubclass(kind, PermissionDenied):
+            who = getattr(getattr(record, "request", None), "user", None)
+            name = str(who).encode("unicode_escape").decode("ascii") if who else "Nobody"
+            record.msg, record.args = f"{record.msg} (%s)", (*(record.args or ()), name)
+            record.exc_info = None
+        return True

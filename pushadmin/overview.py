@@ -14,12 +14,15 @@ from django.urls import reverse
 
 from campaigns import stats
 from campaigns.models import Breaker, Campaign, Worker
+from campaigns.pages import wall
 from campaigns.stats import Progress
 from devices import clock
 from devices.models import App, Credential, Device
 from devices.push.services import find
+from pushadmin.templatetags.pushadmin_tags import duration
 
 SHOWN = 6  # campaigns in a list of the overview
+LATELY = timedelta(minutes=2)  # what a watchdog said within this is still its word
 SOON = timedelta(days=30)  # a credential that expires within this is worth a warning
 Status = Campaign.Status
 
@@ -35,7 +38,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The devices of one push service: how many may be sent to now, how many not, and why."""
+    """The devices of one push service: how many can be reached at once or after a hold, how many not, and why."""
 
     label: str
     retired_service: str
@@ -43,6 +46,11 @@ class Reach:
     on_hold: int
     retired: int
     reasons: list[tuple[str, int]]
+
+    @property
+    def reachable(self) -> int:
+        """Those a campaign goes to, as the composer counts them: a device on hold gets it later."""
+        return self.active + self.on_hold
 
     @property
     def total(self) -> int:
@@ -62,6 +70,7 @@ class Notice:
     tone: str
     sentence: str
     url: str = ""
+    link: str = "Look at it"
 
 
 def campaigns(user: Any) -> dict[str, Any]:
@@ -93,7 +102,7 @@ def warnings(user: Any) -> dict[str, Any]:
     found += _credential_warnings(linked=user.has_perm("devices.view_app"))
     if settings.EMULATOR:
         sentence = f"Addresses at the emulator ({settings.EMULATOR}) are let through. No real phone hears of them."
-        found.append(Notice("info", sentence))
+        found.append(Notice("info", sentence, wall(), "The wall of phones"))
     return {"warnings": found, "apps": App.objects.exists()}
 
 
@@ -127,7 +136,9 @@ def _reach() -> list[Reach]:
 def _paused_warnings() -> Iterator[Notice]:
     for campaign in Campaign.objects.filter(status=Status.PAUSED)[:SHOWN]:
         url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
-        yield Notice("warn", f"“{campaign}” is paused. {campaign.paused_because}", url)
+        because = campaign.paused_because
+        told = "is paused by hand." if because == stats.BY_HAND else f"is paused. {because}"
+        yield Notice("warn", f"“{campaign}” {told}", url)
 
 
 def _breaker_warnings() -> Iterator[Notice]:
@@ -146,16 +157,14 @@ def _credential_warnings(linked: bool) -> Iterator[Notice]:
 
 
 def _worker_warnings() -> list[Notice]:
-    seen = Worker.objects.aggregate(last=Max("seen_at"))["last"]
-    if seen is None:
+    now = clock.now()
+    silent = stats.silence(now)
+    if silent == timedelta.max:
         return [Notice("bad", "No worker has run yet, so nothing can be sent. Start one with “manage.py runworker”.")]
-    silent = clock.now() - seen
-    if silent < stats.ABSENT:
-        restarted = Worker.objects.filter(role="watchdog", restarts__gt=0, seen_at__gte=seen - stats.ABSENT).first()
-        if restarted is None:
-            return []
-        told = f"The watchdog restarted the workers {restarted.restarts} times. Last: {restarted.note}"
-        return [Notice("warn", told)]
-    minutes = int(silent.total_seconds() // 60)
-    told = f"No worker for {minutes} minutes, so nothing is sent. Start one with “manage.py runworker”."
-    return [Notice("bad", told)]
+    if silent is not None:
+        told = f"No worker for {duration(silent)}, so nothing is sent. Start one with “manage.py runworker”."
+        return [Notice("bad", told)]
+    restarted = Worker.objects.filter(role="watchdog", restarts__gt=0, seen_at__gte=now - LATELY).first()
+    if restarted is None:
+        return []
+    return [Notice("warn", f"The watchdog restarted the workers {restarted.restarts} times. Last: {restarted.note}")]

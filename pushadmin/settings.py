@@ -159,5 +159,9 @@ LOGGING = {
     "formatters": {"line": {"()": "pushadmin.logs.Line"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {"django-q": {"handlers": ["console"], "level": "WARNING", "propagate": False}},
+    "filters": {"refusals": {"()": "pushadmin.logs.Refusals"}},
+    "loggers": {
+        "django-q": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "django.request": {"filters": ["refusals"]},
+    },
 }

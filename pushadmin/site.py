@@ -16,7 +16,9 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
+from devices.posted import only_post
 from pushadmin import throttle, views
+from pushadmin.forms import SignInForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class PushAdminSite(admin.AdminSite):
     enable_nav_sidebar = False
     index_template = "pushadmin/overview.html"
     login_template = "pushadmin/login.html"
+    login_form = SignInForm
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Register models, but not the job engine's own.
@@ -126,6 +129,12 @@ class PushAdminSite(admin.AdminSite):
         if response.status_code == 302:
             guess.forget()
         return response
+
+    def logout(  # type: ignore[override]  # a redirect is a response too
+        self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None
+    ) -> HttpResponse:
+        """Sign out on POST alone; a GET is led to the overview."""
+        return only_post("admin:index")(super().logout)(request, dict(extra_context or {}))
 
     def _refuse(self, request: HttpRequest) -> HttpResponse:
         context = {

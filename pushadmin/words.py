@@ -20,7 +20,7 @@ LOOKS: dict[str, Look] = {
     "preparing": Look("Preparing", "hourglass", "info"),
     "sending": Look("Sending", "send", "info"),
     "paused": Look("Paused", "pause", "warn"),
-    "finished": Look("Finished", "done", "good"),
+    "finished": Look("Finished", "flag", "calm"),  # how it went, its outcomes tell
     "cancelled": Look("Cancelled", "ban", "calm"),
     "accepted": Look("Accepted", "check", "good"),
     "retry": Look("To be repeated", "repeat", "info"),

@@ -252,7 +252,7 @@ def test_pause_keeps_what_is_left_and_resume_sends_exactly_that(house: House, mo
     out = house.copies()
     assert 0 < len(out) < 400  # of the first batch of 500: what was on the wire came home, the rest stayed
     assert outcomes(campaign) == {"accepted": len(out)}
-    assert stats.standstill(campaign) == "Paused: Paused by hand."
+    assert stats.standstill(campaign) == "Paused by hand."
     assert house.run() == 0
     assert house.copies() == out
     control.resume(campaign)

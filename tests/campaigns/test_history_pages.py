@@ -135,7 +135,10 @@ def test_buttons_do_what_is_allowed_and_say_why_not(
     house: House, browser: Client, verb: str, before: Status, after: Status
 ) -> None:
     campaign = house.campaign(status=before)
-    assert browser.get(page(campaign, f"do/{verb}/")).status_code == 405
+    led = browser.get(page(campaign, f"do/{verb}/"), follow=True)
+    assert led.redirect_chain == [(page(campaign), 302)]
+    assert "Nothing was done" in led.content.decode()
+    assert Campaign.objects.get().status == before
     answer = browser.post(page(campaign, f"do/{verb}/"), follow=True)
     campaign.refresh_from_db()
     assert campaign.status == after

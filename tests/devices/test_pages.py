@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -82,7 +84,11 @@ def test_the_buttons_of_a_device_do_what_they_say(app: App, admin_client: Client
     row = device(app)
 
     def press(verb: str) -> Device | None:
-        assert admin_client.get(f"{DEVICES}{row.pk}/do/{verb}/").status_code == 405
+        before = Device.objects.filter(pk=row.pk).values().get()
+        led = admin_client.get(f"{DEVICES}{row.pk}/do/{verb}/", follow=True)
+        assert led.redirect_chain == [(f"{DEVICES}{row.pk}/change/", 302)]
+        assert "Nothing was done" in text(led)
+        assert Device.objects.filter(pk=row.pk).values().get() == before
         assert admin_client.post(f"{DEVICES}{row.pk}/do/{verb}/").status_code == 302
         return Device.objects.filter(pk=row.pk).first()
 
@@ -155,12 +161,40 @@ def test_the_list_takes_as_many_queries_for_fifty_devices_as_for_one(app: App, a
 
 def test_a_long_list_has_an_end_and_says_so(app: App, admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filters, "LISTED", 2)
-    monkeypatch.setattr("devices.admin.LISTED", 2)
     for number in range(4):
-        device(app, number)
+        device(app, number, language="de")
     answer = admin_client.get(DEVICES)
     assert answer.context["cl"].result_count == 2
-    assert "The list ends after 2 devices" in text(answer)
+    shown = text(answer)
+    assert "the first 2 of 4; narrow the search to see the others" in shown
+    assert "2 devices" not in shown
+    narrowed = text(admin_client.get(f"{DEVICES}?language=de"))
+    assert "2 results" not in narrowed
+    assert narrowed.count("the first 2 of 4; narrow the search") == 2  # beside the search and beside the pages
+    whole = text(admin_client.get(f"{DEVICES}?q=phone-3"))
+    assert re.search(r"\b1 result\b", whole)
+    assert "narrow the search" not in whole
+
+
+def test_how_many_are_not_listed_is_counted_once_a_minute(
+    app: App, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filters, "LISTED", 2)
+    counted: list[bool] = []
+    count = QuerySet.count
+
+    def counting(rows: Any) -> int:
+        counted.append(rows.query.is_sliced)
+        return count(rows)
+
+    monkeypatch.setattr(QuerySet, "count", counting)
+    for number in range(3):
+        device(app, number, language="de")
+    for _ in range(3):
+        assert "of 3; narrow" in text(admin_client.get(DEVICES))
+    assert counted.count(False) == 1
+    assert "of 3; narrow" in text(admin_client.get(f"{DEVICES}?language=de"))
+    assert counted.count(False) == 2
 
 
 def test_the_export_holds_what_the_list_shows_and_no_formula(app: App, admin_client: Client) -> None:
@@ -187,6 +221,21 @@ def test_a_key_is_shown_once_and_opens_the_api_until_it_is_revoked(
     assert caller.call("POST", "/devices", {"service": "mpns", "address": uri("ok.a")}, key=key)[0] == 201
     admin_client.post(f"{path}keys/{ApiKey.objects.get().pk}/revoke/")
     assert caller.call("POST", "/devices", {"service": "mpns", "address": uri("ok.a")}, key=key)[0] == 401
+
+
+def test_only_what_was_done_is_told_as_a_success(app: App, admin_client: Client) -> None:
+    row = device(app)
+    key = f"/devices/app/{app.pk}/keys/{ApiKey.objects.create(app=app, digest='x').pk}/revoke/"
+    for path, done, idle in (
+        (key, "The key opens nothing any more.", "This key was revoked already."),
+        (f"{DEVICES}{row.pk}/do/retire/", "Retired: nothing is sent to it any more.", "It was retired already."),
+        (f"{DEVICES}{row.pk}/do/revive/", "Nothing is in its way any more.", "It was not retired."),
+    ):
+        for told, level, sign in ((done, "success", "done"), (idle, "info", "info")):
+            shown = text(admin_client.post(path, follow=True))
+            assert re.search(
+                rf'<li class="{level}">\s*<svg[^>]*><use [^>]*#{sign}"></use></svg>\s*<span>{told}', shown
+            ), told
 
 
 def test_a_certificate_is_stored_told_and_never_shown(app: App, admin_client: Client) -> None:
@@ -228,7 +277,7 @@ def test_a_segment_is_written_counted_and_changed(app: App, admin_client: Client
     row = Segment.objects.get()
     assert row.rule == {"match": "all", "conditions": [{"field": "language", "op": "is", "value": "de"}]}
     page = f"/devices/segment/{row.pk}/change/"
-    assert "can be sent to" in text(admin_client.get(page))
+    assert "device can be reached" in text(admin_client.get(page))
     wrong = admin_client.post(page, {**values, "c0-choice": "os_version:at_least", "c0-value": "eight"})
     assert "“eight” is not a version." in text(wrong)
     assert Segment.objects.get().rule == row.rule
@@ -258,6 +307,13 @@ def test_an_import_tells_what_became_of_the_file(app: App, admin_client: Client)
     assert "Line 3: address" in text(answer)
     answer = admin_client.post(f"{DEVICES}import/", {"app": app.pk, "file": SimpleUploadedFile("a.png", b"\x89PNG")})
     assert answer.context["form"].errors["file"]
+
+
+def test_a_new_app_is_shown_with_where_its_keys_are_made(admin_client: Client) -> None:
+    form = {"name": "Weather", "slug": "weather", "time_zone": "UTC"}
+    answer = admin_client.post("/devices/app/add/", form, follow=True)
+    assert answer.redirect_chain == [(f"/devices/app/{App.objects.get().pk}/change/", 302)]
+    assert "Make a key" in text(answer)
 
 
 def test_deleting_an_app_tells_what_goes_with_it_in_numbers(app: App, admin_client: Client) -> None:

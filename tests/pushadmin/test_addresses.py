@@ -152,3 +152,26 @@ def test_a_number_of_any_length_in_any_address_is_not_found(admin_client: Client
         path = re.sub(r"<[a-z]+:[^>]+>", "x", filled(route, number))
         for answer in (admin_client.get(path), admin_client.post(path)):
             assert answer.status_code in {302, 400, 403, 404, 405}, path
+
+
+def test_a_get_of_any_address_shows_something(admin_client: Client) -> None:
+    """Whoever had to sign in anew comes to the address of the button they had pressed, without what it sent."""
+    app = App.objects.create(name="A", slug="a")
+    for path in (
+        *(filled(route, str(app.pk)) for route in own_patterns(get_resolver().url_patterns) if route[:4] != "api/"),
+        *("/campaigns/campaign/compose/", "/devices/segment/count/", "/logout/"),
+    ):
+        answer = admin_client.get(re.sub(r"<[a-z]+:[^>]+>", "mpns", path))
+        assert answer.status_code != 405, path
+        assert b"".join(answer) or 300 < answer.status_code < 400, path
+
+
+def test_a_session_that_ended_before_a_button_loses_nobody(db: None, client: Client) -> None:
+    User.objects.create_superuser("grace", password="correct horse")
+    app = App.objects.create(name="A", slug="a")
+    asked = client.post(f"/devices/app/{app.pk}/keys/", {"name": "phones"})
+    form = {"username": "grace", "password": "correct horse", "next": f"/devices/app/{app.pk}/keys/"}
+    assert asked.headers["Location"] == f"/login/?next={form['next']}"
+    came = client.post("/login/", form, follow=True)
+    assert came.redirect_chain[-1] == (f"/devices/app/{app.pk}/change/", 302)
+    assert "Nothing was done" in came.content.decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,8 @@ from django.db import Error
 from django.test import Client
 
 from campaigns import tasks
-from campaigns.models import Breaker, Campaign
+from campaigns.models import Batch, Breaker, Campaign
+from campaigns.recording import LEASE
 from devices.clock import now
 from devices.models import App, Credential, Device
 from devices.secrets import digest
@@ -96,6 +98,12 @@ def test_five_wrong_passwords_are_enough(client: Client) -> None:
     assert client.post("/login/", {"username": "grace", "password": "x"}).status_code == 200
 
 
+def test_a_wrong_password_is_told_in_plain_words(client: Client) -> None:
+    shown = client.post("/login/", {"username": "ada", "password": "wrong"}).content.decode()
+    assert "This user name and this password do not let you in." in shown
+    assert "staff" not in shown
+
+
 def test_a_link_on_the_login_page_cannot_lead_elsewhere(client: Client) -> None:
     User.objects.create_superuser("ada", password="right one")
     for target in ("//evil.example", "https://evil.example", "\\\\evil.example"):
@@ -145,6 +153,36 @@ def test_the_overview_says_what_needs_somebody(admin_client: Client, settings: A
         assert sentence in shown
 
 
+@pytest.mark.parametrize(
+    ("after", "told"), [(9, ""), (11, "No worker for 11 seconds"), (200, "No worker for 3 minutes")]
+)
+def test_a_worker_that_stands_still_is_noticed_after_ten_seconds(
+    admin_client: Client, clock: Any, after: int, told: str
+) -> None:
+    app = App.objects.create(name="Weather", slug="weather")
+    campaign = Campaign.objects.create(app=app, name="Storm", status="sending", audience=1, started_at=now())
+    tasks.note_worker("watchdog")
+    clock.advance(timedelta(seconds=after))
+    pages = ("/overview/warnings/", f"/campaigns/campaign/{campaign.pk}/live/")
+    silent, standing = (admin_client.get(path).content.decode() for path in pages)
+    assert told in silent
+    assert [("No worker" in silent), ("No worker is running" in standing)] == [bool(told), bool(told)]
+    assert admin_client.get("/readyz").json()["worker"] is not bool(told)
+
+
+def test_a_sender_that_renews_its_lease_is_no_worker_that_stands_still(admin_client: Client, clock: Any) -> None:
+    """The watchdog waits while a busy database lets nobody in; whoever sends says so by the lease."""
+    app = App.objects.create(name="Weather", slug="weather")
+    campaign = Campaign.objects.create(app=app, name="Storm", status="sending", audience=1, started_at=now())
+    tasks.note_worker("watchdog")
+    clock.advance(timedelta(seconds=30))
+    values: dict[str, Any] = {"campaign": campaign, "service": "mpns", "due_at": now(), "ids": b"", "size": 1}
+    Batch.objects.create(**values, status="sending", lease_until=now() + LEASE)
+    assert "No worker" not in admin_client.get("/overview/warnings/").content.decode()
+    clock.advance(timedelta(seconds=11))
+    assert "No worker for 41 seconds" in admin_client.get("/overview/warnings/").content.decode()
+
+
 def test_the_overview_counts_who_can_be_reached(admin_client: Client) -> None:
     app = App.objects.create(name="Weather", slug="weather")
     held, gone = {"hold_until": now() + timedelta(hours=1)}, {"status": "retired", "retired_reason": "Expired."}
@@ -156,6 +194,14 @@ def test_the_overview_counts_who_can_be_reached(admin_client: Client) -> None:
     (reach,) = admin_client.get("/").context["reach"]
     assert (reach.active, reach.on_hold, reach.retired) == (2, 1, 1)
     assert reach.reasons == [("Expired.", 1)]
+
+
+@pytest.mark.parametrize(("status", "told"), [("cancelled", "Never sent"), ("paused", "Waiting")])
+def test_whom_a_cancelled_campaign_left_out_does_not_wait(admin_client: Client, status: str, told: str) -> None:
+    app = App.objects.create(name="Weather", slug="weather")
+    Campaign.objects.create(app=app, name="Storm", status=status, audience=7, started_at=now())
+    shown = admin_client.get("/overview/campaigns/").content.decode()
+    assert [word for word in ("Waiting", "Never sent") if f"<b>7</b> {word}" in shown] == [told]
 
 
 def test_the_overview_asks_no_more_for_more(admin_client: Client, django_assert_max_num_queries: Any) -> None:
@@ -239,6 +285,23 @@ def test_errors_have_pages(admin_client: Client, client: Client) -> None:
     strict.force_login(viewer)
     assert b"Not for you" in strict.get("/campaigns/campaign/add/").content
     assert b"This form is too old" in strict.post("/logout/").content
+
+
+def test_a_refusal_is_one_line_of_the_log_with_who_and_what(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.force_login(User.objects.create_user("viewer", is_staff=True))
+    assert client.get("/campaigns/campaign/add/").status_code == 403
+    (line,) = [record for record in caplog.records if record.name == "django.request"]
+    formatted = logging.Formatter().format(line)
+    assert formatted == "Forbidden (Permission denied): /campaigns/campaign/add/ (viewer)"
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(
+    admin_client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pushadmin.views.PARTS", {"warnings": lambda user: 1 / 0})
+    admin_client.raise_request_exception = False
+    assert admin_client.get("/").status_code == 500
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_unsafe_installations_are_refused(settings: Any, var: Any) -> None:
