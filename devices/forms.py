@@ -21,13 +21,14 @@ ROWS = 6  # conditions that the segment form offers without JavaScript
 
 
 class AppForm(forms.ModelForm):
-    """Name, slug and zone of an App."""
+    """Name, slug and zone of an App, and above how many devices a send asks again."""
 
     time_zone = forms.ChoiceField(choices=ZONE_CHOICES, initial="UTC")
 
     class Meta:
         model = App
-        fields = ("name", "slug", "time_zone")
+        fields = ("name", "slug", "time_zone", "ask_again_above")
+        widgets = {"ask_again_above": forms.NumberInput(attrs={"min": 0})}  # the admin's own cuts five digits off
 
 
 class CertificateForm(forms.Form):

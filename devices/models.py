@@ -28,6 +28,11 @@ class App(models.Model):
     time_zone = models.CharField(
         max_length=64, default="UTC", help_text="The zone that times are shown and entered in."
     )
+    ask_again_above = models.PositiveIntegerField(
+        _("ask again above"),
+        default=10_000,
+        help_text=_("Sending to more devices than this asks for a fresh proof of who sends."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

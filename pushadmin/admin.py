@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import UsernameField
@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from devices.lists import ListedAdmin
-from pushadmin import links, roles
+from pushadmin import links, roles, second_factor
 from pushadmin.templatetags.pushadmin_tags import ago, status
 
 admin.site.unregister([User, Group])
@@ -133,8 +133,9 @@ class TeamAdmin(BySuperusers, UserAdmin):
 
     @admin.display(description=gettext_lazy("signs in with"))
     def way_in(self, user: User) -> str:
-        """Return whether there is a password."""
-        return _("Password") if user.has_usable_password() else _("One-time link only")
+        """Return whether there is a password, and more."""
+        way = _("Password") if user.has_usable_password() else _("One-time link only")
+        return _("%(way)s and second factor") % {"way": way} if getattr(user, "has_factor", False) else way
 
     @admin.display(description=gettext_lazy("state"), ordering="is_active")
     def state(self, user: User) -> SafeString:
@@ -147,8 +148,9 @@ class TeamAdmin(BySuperusers, UserAdmin):
         return ago(user.last_login) or _("Never")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """Read the groups of all in one query."""
-        return super().get_queryset(request).prefetch_related(Prefetch("groups", Group.objects.order_by("name")))
+        """Read the groups of all in one query, and whether there is a second factor with the people themselves."""
+        people: QuerySet[User] = super().get_queryset(request).annotate(has_factor=second_factor.exists())
+        return people.prefetch_related(Prefetch("groups", Group.objects.order_by("name")))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Keep superusers from locking themselves out."""
@@ -158,7 +160,12 @@ class TeamAdmin(BySuperusers, UserAdmin):
         """Add the page of the link; leave out the one that sets another person's password."""
         kept = [pattern for pattern in super().get_urls() if pattern.name != "auth_user_password_change"]
         link = path("<int:pk>/link/", self.admin_site.admin_view(self.link_view), name="auth_user_link")
-        return [link, *kept]
+        reset = path(
+            "<int:pk>/second-factor/",
+            self.admin_site.admin_view(self.second_factor_view),
+            name="auth_user_second_factor",
+        )
+        return [link, reset, *kept]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Save; who is on the team may sign in here, and a new person has no password."""
@@ -182,6 +189,28 @@ class TeamAdmin(BySuperusers, UserAdmin):
             context["link"] = request.build_absolute_uri(links.path_for(person))
             self.log_change(request, person, _("Made a one-time sign-in link."))
         return render(request, "pushadmin/person_link.html", context)
+
+    @method_decorator(never_cache)
+    def second_factor_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show what somebody's second factor is; on POST remove it, and say so in the person's history."""
+        person = get_object_or_404(User, pk=pk)
+        if not self.has_change_permission(request, person):
+            raise PermissionDenied
+        if person == request.user:
+            return redirect("admin:second_factor")
+        if request.method == "POST":
+            removed = second_factor.reset(person, request.user)
+            told = _("Removed: %(what)s.") % {"what": ", ".join(removed)} if removed else _("There was nothing.")
+            messages.success(request, told)
+            return redirect("admin:auth_user_second_factor", person.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Second factor"),
+            "person": person,
+            "names": [second_factor.name_of(row) for row in second_factor.factors(person)],
+            "required": second_factor.required(person),
+        }
+        return render(request, "pushadmin/person_second_factor.html", context)
 
 
 class PermissionChoices(forms.ModelMultipleChoiceField):

@@ -34,3 +34,10 @@ class SiteConfig(AdminConfig):
     """django.contrib.admin, with our AdminSite as ``django.contrib.admin.site``."""
 
     default_site = "pushadmin.site.PushAdminSite"
+
+
+class AccountTables(AppConfig):
+    """allauth.account, which allauth.mfa imports, as its tables alone: none of its pages, middleware or signals."""
+
+    name = "allauth.account"
+    default_auto_field = "django.db.models.AutoField"  # as its migrations have it

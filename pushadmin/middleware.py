@@ -9,22 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from pushadmin import health
 
 HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz}
-# Nothing here needs any of these; a script that got in should not have them either.
-POLICY = ", ".join(
-    f"{feature}=()"
-    for feature in (
-        "accelerometer",
-        "camera",
-        "display-capture",
-        "geolocation",
-        "gyroscope",
-        "microphone",
-        "midi",
-        "payment",
-        "publickey-credentials-get",
-        "usb",
-    )
+# Nothing here needs the first of these; a script that got in should not have them either. The last are passkeys.
+NOBODY = (
+    *("accelerometer", "camera", "display-capture", "geolocation", "gyroscope"),
+    *("microphone", "midi", "payment", "usb"),
 )
+OURSELVES = ("publickey-credentials-create", "publickey-credentials-get")
+POLICY = ", ".join([*(f"{feature}=()" for feature in NOBODY), *(f"{feature}=(self)" for feature in OURSELVES)])
 
 
 class PermissionsPolicy:

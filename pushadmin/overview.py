@@ -19,6 +19,7 @@ from campaigns.stats import Progress
 from devices import clock
 from devices.models import App, Credential, Device
 from devices.push.services import find
+from pushadmin import second_factor
 from pushadmin.templatetags.pushadmin_tags import duration
 
 SHOWN = 6  # campaigns in a list of the overview
@@ -100,6 +101,9 @@ def warnings(user: Any) -> dict[str, Any]:
     if user.has_perm("campaigns.view_campaign"):
         found += _paused_warnings()
     found += _credential_warnings(linked=user.has_perm("devices.view_app"))
+    if user.is_superuser and (unknown := second_factor.unknown_groups()):
+        told = f"SECOND_FACTOR_REQUIRED names {', '.join(unknown)}, and there is no such group: it asks nobody."
+        found.append(Notice("warn", told))
     if settings.EMULATOR:
         sentence = f"Addresses at the emulator ({settings.EMULATOR}) are let through. No real phone hears of them."
         found.append(Notice("info", sentence, wall(), "The wall of phones"))

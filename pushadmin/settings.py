@@ -47,6 +47,8 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.forms",
+    "pushadmin.apps.AccountTables",
+    "allauth.mfa",
     "django_q",
     "ninja",
     "csp",
@@ -92,6 +94,11 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_RESET_TIMEOUT = 3600  # seconds a one-time sign-in link stays valid
 LOGIN_URL = "admin:login"
+# Who must have a second factor: "superusers", "everybody", or names of groups.
+SECOND_FACTOR_REQUIRED = env.words("SECOND_FACTOR_REQUIRED")
+MFA_ADAPTER = "pushadmin.second_factor.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds that a telephone's clock may be wrong
 LOGIN_REDIRECT_URL = "admin:index"
 
 LANGUAGE_CODE = "en"

@@ -8,7 +8,6 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.db.models.base import ModelBase
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,8 +16,13 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from devices.posted import only_post
-from pushadmin import throttle, views
+from pushadmin import step_up, throttle, views
 from pushadmin.forms import SignInForm
+from pushadmin.views_second_factor import pages as second_factor_pages
+
+# Whose models get no page. The job engine's show pickled arguments and let anybody with the permission queue a call of
+# any function by its name; those of the second factor show what is secret and let it be changed.
+OTHERS = {"django_q", "account", "mfa"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,9 @@ class PushAdminSite(admin.AdminSite):
     login_form = SignInForm
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
-        """Register models, but not the job engine's own.
-
-        Its pages show pickled arguments and let anybody with the permission queue a call of any function by its name.
-        """
+        """Register models, but not those that others brought."""
         models: Any = [model_or_iterable] if isinstance(model_or_iterable, ModelBase) else model_or_iterable
-        kept = [model for model in models if model._meta.app_label != "django_q"]
+        kept = [model for model in models if model._meta.app_label not in OTHERS]
         super().register(kept, admin_class, **options)
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
@@ -76,13 +77,14 @@ class PushAdminSite(admin.AdminSite):
             path("pause-everything/", self.admin_view(views.pause_everything), name="pause_everything"),
             path("sign-in/<str:uid>/<str:token>/", views.sign_in, name="sign_in"),
             path("set-password/", self.admin_view(views.set_password), name="set_password"),
+            *second_factor_pages(self.admin_view),
             *super().get_urls(),
         ]
 
     def admin_view(  # type: ignore[override]  # what comes out is called like what went in
         self, view: Callable[..., Any], cacheable: bool = False
     ) -> Callable[..., Any]:
-        """Ask for a sign-in before ``view``, and keep NULs in a query from it.
+        """Ask for a sign-in before ``view``, for a proof where step_up.py says so, and keep NULs in a query from it.
 
         The stock filters hand what they are asked for to the database, and PostgreSQL takes no NUL in a text.
         """
@@ -92,7 +94,7 @@ class PushAdminSite(admin.AdminSite):
             if "%00" in request.META.get("QUERY_STRING", ""):
                 # One slash: a browser takes what follows two for the name of another host.
                 return redirect(f"/{request.path.lstrip('/')}")
-            return view(request, *args, **kwargs)
+            return step_up.in_the_way(request) or view(request, *args, **kwargs)
 
         return super().admin_view(view_without_nul, cacheable)
 
@@ -114,7 +116,7 @@ class PushAdminSite(admin.AdminSite):
         self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None
     ) -> HttpResponse:
         """Ask for the old password, except from those who have none or came by a link."""
-        if views.needs_no_old_password(request):
+        if views.needs_no_old_password(request) or not request.user.has_usable_password():
             return redirect("admin:set_password")
         return super().password_change(request, dict(extra_context or {}))
 
@@ -125,7 +127,14 @@ class PushAdminSite(admin.AdminSite):
         guess = throttle.Guess.of(request)
         if not guess.claim():
             return self._refuse(request)
-        response = super().login(request, {"title": _("Sign in"), **(extra_context or {})})
+        context = {
+            **self.each_context(request),
+            "title": _("Sign in"),
+            "app_path": request.get_full_path(),
+            **(extra_context or {}),
+        }
+        sign_in: Any = views.SignIn.as_view(extra_context=context, template_name=self.login_template)
+        response: HttpResponse = sign_in(request)
         if response.status_code == 302:
             guess.forget()
         return response
@@ -140,7 +149,7 @@ class PushAdminSite(admin.AdminSite):
         context = {
             **self.each_context(request),
             "title": _("Sign in"),
-            "form": AdminAuthenticationForm(request),
+            "form": SignInForm(request),
             "app_path": request.get_full_path(),
             "next": request.POST.get("next", ""),
             "refused": _(

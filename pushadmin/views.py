@@ -8,24 +8,26 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth import login, update_session_auth_hash
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.views import LoginView
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from campaigns import control
 from campaigns.models import Campaign
-from pushadmin import links
+from pushadmin import links, step_up, way_in
+from pushadmin.forms import SignInForm
 from pushadmin.overview import PARTS
 
 AGAIN_IN = 5  # seconds until somebody should ask again while the database is away
-BY_LINK = "signed_in_by_link"  # in the session: when, in seconds since 1970
 
 
 def overview(request: HttpRequest) -> TemplateResponse:
@@ -70,21 +72,22 @@ def sign_in(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     if not links.use(user):
         return render(request, "pushadmin/sign_in.html", {**context, "owner": None}, status=410)
     user.refresh_from_db()
-    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-    request.session[BY_LINK] = int(time.time())
-    if user.has_usable_password():
-        messages.info(request, _("Forgotten your password? For an hour you can choose a new one without it."))
-    else:
-        messages.info(request, _("You have no password yet. Set one, so that you can come back without a link."))
-    return redirect("admin:index")
+    return way_in.enter(request, user, step_up.BY_LINK, reverse("admin:index"))
+
+
+class SignIn(LoginView):
+    """Sign in by a password, and by the second factor of those who have one."""
+
+    authentication_form = SignInForm
+
+    def form_valid(self, form: Any) -> HttpResponse:  # a redirect
+        """Let in who gave the right password, or ask for more."""
+        return way_in.enter(self.request, form.get_user(), step_up.BY_PASSWORD, self.get_success_url())
 
 
 def needs_no_old_password(request: HttpRequest) -> bool:
-    """Return whether this person has no password yet, or came by a link within the hour and may have forgotten it."""
-    user: Any = request.user
-    if not user.has_usable_password():
-        return True
-    since: int = request.session.get(BY_LINK, 0)
+    """Return whether this person came by a link within the hour: no password yet, or a forgotten one."""
+    since: int = request.session.get(way_in.BY_LINK, 0)
     return time.time() - since < settings.PASSWORD_RESET_TIMEOUT
 
 
@@ -92,11 +95,15 @@ def set_password(request: HttpRequest) -> HttpResponse:
     """Let a person choose a password without the old one, if there is none or it is forgotten."""
     user: Any = request.user
     if not needs_no_old_password(request):
-        return redirect("admin:password_change")
+        if user.has_usable_password():
+            return redirect("admin:password_change")
+        # Whoever finds an open browser must not give themselves a password, and with it a proof of who they are.
+        messages.error(request, _("Your sign-in link is more than an hour old. Sign in by a new one, then set it."))
+        return redirect("admin:index")
     form = SetPasswordForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()
-        request.session.pop(BY_LINK, None)
+        request.session.pop(way_in.BY_LINK, None)
         update_session_auth_hash(request, user)
         messages.success(request, _("Your password is set."))
         return redirect("admin:index")

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings
+from django.http import HttpRequest
+from django.test import Client
 
 from devices import clock as database_clock
 from pushadmin.logs import Line
@@ -73,6 +75,23 @@ def clock() -> Iterator[Clock]:
     before = database_clock.shift
     yield Clock()
     database_clock.shift = before
+
+
+@pytest.fixture(autouse=True)
+def _just_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom a test signs in by ``force_login`` has just shown a password, as after a real sign-in."""
+    plain = Client.force_login
+
+    def force_login(client: Client, user: Any, backend: str | None = None) -> None:
+        from pushadmin import step_up
+
+        plain(client, user, backend)
+        request = HttpRequest()
+        request.session = client.session
+        step_up.proved(request, step_up.BY_PASSWORD)
+        request.session.save()
+
+    monkeypatch.setattr(Client, "force_login", force_login)
 
 
 @pytest.fixture

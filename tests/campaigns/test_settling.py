@@ -18,7 +18,7 @@ from campaigns.transfer import ALONE
 from devices.clock import now
 from devices.models import Device
 from devices.push.base import Outcome, Verdict
-from devices.registration import Registration, register
+from devices.registration import Registration, change
 from devices.secrets import digest
 from tests.campaigns.conftest import House, outcomes
 from tests.campaigns.test_journal import room_for
@@ -324,11 +324,8 @@ def test_a_late_answer_judges_only_the_address_that_was_pushed_to(house: House, 
     journal.sending([phone.pk])
     journal.answered([Answered(phone.pk, verdict, 404, 1, now(), address_digest=phone.address_digest)])
     die(journal)
-    if moved:  # days later the app registers with its new channel
-        address = house.emulator.uri(f"ok.{house.mark}-new")
-        register(
-            house.app, Registration.read({"service": "mpns", "address": address, "installation": phone.installation})
-        )
+    if moved:  # days later the app tells its new channel
+        change(phone, Registration.read({"address": house.emulator.uri(f"ok.{house.mark}-new")}, phone))
     assert adopt() == 1
     phone.refresh_from_db()
     judged = (phone.status == Device.Status.RETIRED, phone.hold_until is not None, phone.connection != "")

@@ -310,7 +310,7 @@ def test_an_import_tells_what_became_of_the_file(app: App, admin_client: Client)
 
 
 def test_a_new_app_is_shown_with_where_its_keys_are_made(admin_client: Client) -> None:
-    form = {"name": "Weather", "slug": "weather", "time_zone": "UTC"}
+    form = {"name": "Weather", "slug": "weather", "time_zone": "UTC", "ask_again_above": "10000"}
     answer = admin_client.post("/devices/app/add/", form, follow=True)
     assert answer.redirect_chain == [(f"/devices/app/{App.objects.get().pk}/change/", 302)]
     assert "Make a key" in text(answer)

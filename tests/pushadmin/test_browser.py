@@ -44,6 +44,9 @@ def paths(admin: User) -> list[str]:
         f"/auth/group/{group.pk}/change/",
         f"/auth/group/{group.pk}/delete/",
         "/set-password/",
+        "/second-factor/",
+        "/second-factor/app/",
+        f"/auth/user/{grace.pk}/second-factor/",
     ]
 
 

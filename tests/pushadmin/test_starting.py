@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings as django_settings
+from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -22,6 +23,7 @@ from django.test import Client
 from campaigns.management.commands.runworker import Command as RunWorker
 from devices import keys
 from devices.models import App, Credential, KeyFingerprint
+from pushadmin import second_factor
 from pushadmin.checks import refuse_unsafe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,18 +135,21 @@ def test_the_secret_key_is_changed_with_fallbacks(db: None, settings: Any) -> No
 def test_the_encryption_key_is_changed_without_uploading_anything_again(app: App, settings: Any) -> None:
     secret: Any = {"certificate": "one", "key": "two"}
     row = Credential.objects.create(app=app, service="mpns", secret=secret)
+    ada = User.objects.create_superuser("ada", password=None)
+    codes = second_factor.new_codes(ada)
     call_command("setup", verbosity=0)
     old, new = settings.ENCRYPTION_KEYS[0], Fernet.generate_key().decode()
     settings.ENCRYPTION_KEYS = [new, old]
     out = io.StringIO()
     call_command("reencrypt", stdout=out)
-    assert out.getvalue().startswith("1 secrets")
+    assert out.getvalue().startswith("2 secrets")
     settings.ENCRYPTION_KEYS = [new]
     assert keys.strangers() == []
     row.refresh_from_db()
     assert row.secret == secret
+    assert second_factor.right_code(ada, codes[0])
     settings.ENCRYPTION_KEYS = [old]
-    with pytest.raises(CommandError, match="1 can be read with none"):
+    with pytest.raises(CommandError, match="2 can be read with none"):
         call_command("reencrypt", stdout=out)
 
 

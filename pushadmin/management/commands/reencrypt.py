@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from devices import keys
+from pushadmin import second_factor
 
 
 class Command(BaseCommand):
@@ -16,7 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it, and tell how many; the exit code is 1 when one cannot be read."""
-        done, lost = keys.encrypt_anew()
+        done, lost = map(sum, zip(second_factor.encrypt_anew(), keys.encrypt_anew(), strict=True))
         self.stdout.write(f"{done:,} secrets are encrypted with the newest key.")
         if lost:
             raise CommandError(f"{lost:,} can be read with none of ENCRYPTION_KEYS; they stay as they are.")
