@@ -116,7 +116,8 @@ class PushAdminSite(admin.AdminSite):
         self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None
     ) -> HttpResponse:
         """Ask for the old password, except from those who have none or came by a link."""
-        if views.needs_no_old_password(request) or not request.user.has_usable_password():
+        user: Any = request.user
+        if views.needs_no_old_password(request) or not user.has_usable_password():
             return redirect("admin:set_password")
         return super().password_change(request, dict(extra_context or {}))
 
