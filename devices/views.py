@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from devices import clock, importing, registration, segments
+from devices import clock, importing, registration, segments, tickets
 from devices.forms import CertificateForm, DeviceForm, ImportForm, KeyForm, SegmentForm, choices
 from devices.models import ApiKey, App, Credential, Device, Segment
 from devices.posted import only_post
@@ -191,7 +191,7 @@ def import_devices(request: HttpRequest) -> HttpResponse:
             report = importing.load(form.cleaned_data["app"], form.cleaned_data["file"].file)
         except importing.FileRefused as refusal:
             form.add_error("file", str(refusal))
-    context = {"form": form, "report": report, "columns": importing.COLUMNS, "fields": FIELDS}
+    context = {"form": form, "report": report, "columns": importing.COLUMNS, "fields": FIELDS, "ticket": tickets.new()}
     return page(request, "devices/import.html", _("Import devices"), **context)
 
 

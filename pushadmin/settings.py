@@ -31,6 +31,7 @@ SENDERS = env.number("SENDERS", 1 if "sqlite" in DATABASES["default"]["ENGINE"] 
 WORKERS = env.number("WORKERS", 1)  # machines that should run a worker: with fewer, /readyz is not ready
 RETENTION_DAYS = env.number("RETENTION_DAYS", 0)
 # Calls of the registration API a minute, from one address and with one key.
+LARGEST_IMPORT = env.number("LARGEST_IMPORT_MB", 200) * 1024 * 1024  # bytes of a list of devices
 REGISTRATIONS_PER_ADDRESS = env.number("REGISTRATIONS_PER_ADDRESS", 300)
 REGISTRATIONS_PER_KEY = env.number("REGISTRATIONS_PER_KEY", 6000)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -62,6 +63,7 @@ MIDDLEWARE = [
     "pushadmin.middleware.Health",
     "devices.api.OnlyJson",
     "devices.api.CallLimit",
+    "pushadmin.bodies.BodyLimit",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -4,7 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-os.umask(0o077)  # what is kept below var/ is for its owner alone; gunicorn's own is 0
+os.umask(0o077)  # what is kept below var/ is for its owner alone
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushadmin.settings")
 application = get_wsgi_application()
 

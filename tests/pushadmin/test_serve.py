@@ -127,7 +127,7 @@ def test_everything_starts_with_one_command_and_ends_with_ctrl_c(running: Runnin
 
 
 def test_a_child_that_falls_takes_the_others_along_and_is_named(running: Running) -> None:
-    os.kill(min(running.pids("gunicorn")), signal.SIGKILL)
+    os.kill(min(running.pids("runweb")), signal.SIGKILL)
     assert running.process.wait(timeout=40) == 1
     assert "The web server ended by itself" in running.said()
     until(lambda: running.pids() == [], 5, "the end of all", saw=running.pids)

@@ -175,7 +175,7 @@ class World:
             self.web_port = self.web_port or free_port()
             log = (self.folder / "web.log").open("ab")
             self.web = subprocess.Popen(
-                [self.python, "-m", "gunicorn", "--config", "python:pushadmin.webserver", "pushadmin.wsgi"],
+                [self.python, "manage.py", "runweb"],
                 cwd=ROOT,
                 env={**self.environment(), "PORT": str(self.web_port)},
                 stdout=log,

@@ -98,7 +98,7 @@ class Command(BaseCommand):
                 household.start("emulator", *manage("pushemulator", *flags))
                 call_command("demo", stdout=self.stdout)
             household.start("worker", *manage("runworker"))
-            household.start("web server", *web_server(), PORT=str(port), BIND="")
+            household.start("web server", *manage("runweb"), PORT=str(port), BIND="")
             self._await(household, f"http://127.0.0.1:{port}/healthz")
             self._tell(port, host if demo else "")
             self._watch(household)
@@ -138,11 +138,6 @@ class Command(BaseCommand):
 def manage(*arguments: str) -> list[str]:
     """Return the command line of another management command of this project."""
     return [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
-
-
-def web_server() -> list[str]:
-    """Return the command line of gunicorn; pushadmin/webserver.py configures it."""
-    return [sys.executable, "-m", "gunicorn", "--config", "python:pushadmin.webserver", "pushadmin.wsgi:application"]
 
 
 def refuse_if_taken(port: int, variable: str) -> None:
