@@ -1,24 +1,23 @@
-"""Reading client certificates that somebody uploads: PEM, or PFX with its password."""
+"""Client certificates that somebody uploads: PEM, or PFX with its password. Read in a process of its own."""
 
 from __future__ import annotations
 
+import base64
+import json
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    pkcs12,
-)
+from devices import key_reader
 
 LARGEST = 64 * 1024  # bytes of an upload
+WAITS = 12.0  # seconds for a process that may use key_reader.SECONDS of a busy machine
+TOO_HARD = (
+    "This file takes more than a few seconds or half a gigabyte to open: its key is protected far harder than usual. "
+    "Export it again with fewer rounds."
+)
 
 
 class CertificateRefused(ValueError):
@@ -45,64 +44,17 @@ def read(upload: bytes, password: str, now: datetime) -> Certificate:
     """Return the certificate in ``upload``; raise CertificateRefused."""
     if len(upload) > LARGEST:
         raise CertificateRefused(f"This file has more than {LARGEST // 1024} KiB; a certificate is much smaller.")
-    key, chain = _pem(upload, password) if b"-----BEGIN" in upload else _pfx(upload, password)
-    own = [one for one in chain if _public(one.public_key()) == _public(key.public_key())]
-    if not own:
-        raise CertificateRefused("The private key does not belong to the certificate in this file.")
-    leaf = own[0]
-    if leaf.not_valid_after_utc <= now:
-        raise CertificateRefused(
-            f"This certificate expired on {leaf.not_valid_after_utc:%d %B %Y}. Upload a newer one."
+    asked = {"upload": base64.b64encode(upload).decode(), "password": password, "now": now.isoformat()}
+    # Isolated: neither our environment nor the folder it runs in has a say in what is imported.
+    command = [sys.executable, "-I", str(Path(key_reader.__file__))]
+    try:
+        done = subprocess.run(  # noqa: S603  # no word of the command comes from outside
+            command, input=json.dumps(asked), capture_output=True, text=True, timeout=WAITS, check=True, env={}
         )
-    if leaf.not_valid_before_utc > now:
-        raise CertificateRefused(f"This certificate is valid only from {leaf.not_valid_before_utc:%d %B %Y} on.")
-    ordered = [leaf, *(one for one in chain if one is not leaf)]
-    return Certificate(
-        certificate="".join(one.public_bytes(Encoding.PEM).decode() for one in ordered),
-        key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
-        subject=leaf.subject.rfc4514_string()[:300],
-        issuer=leaf.issuer.rfc4514_string()[:300],
-        expires_at=leaf.not_valid_after_utc,
-        fingerprint=leaf.fingerprint(hashes.SHA256()).hex(":", 2)[:100],
-    )
-
-
-def _pem(upload: bytes, password: str) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:
-    try:
-        chain = x509.load_pem_x509_certificates(upload)
-    except ValueError:
-        raise CertificateRefused("There is no certificate in this PEM file.") from None
-    if b"PRIVATE KEY-----" not in upload:
-        raise CertificateRefused("There is no private key in this PEM file. It must hold the certificate and its key.")
-    try:
-        key = load_pem_private_key(upload[upload.index(b"-----BEGIN", _key_at(upload)) :], password.encode() or None)
-    except TypeError:
-        told = "is protected: type its password." if not password else "has no password: leave the field empty."
-        raise CertificateRefused(f"The private key {told}") from None
-    except (ValueError, UnsupportedAlgorithm):
-        told = "The password does not open the private key." if password else "The private key cannot be read."
-        raise CertificateRefused(told) from None
-    return key, chain
-
-
-def _key_at(upload: bytes) -> int:
-    """Return where the block of the private key begins."""
-    return upload.rindex(b"-----BEGIN", 0, upload.index(b"PRIVATE KEY-----"))
-
-
-def _pfx(upload: bytes, password: str) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:
-    try:
-        key, leaf, others = pkcs12.load_key_and_certificates(upload, password.encode() or None)
-    except (ValueError, UnsupportedAlgorithm):
-        if not upload.startswith(b"\x30"):
-            raise CertificateRefused("This is neither a PEM nor a PFX file.") from None
-        told = "The password does not open this PFX file." if password else "This PFX file needs its password."
-        raise CertificateRefused(told) from None
-    if key is None or leaf is None:
-        raise CertificateRefused("This PFX file must hold a certificate and its private key.")
-    return key, [leaf, *others]
-
-
-def _public(key: object) -> bytes:
-    made: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
-    return made
+        answer = json.loads(done.stdout)
+    except (subprocess.SubprocessError, ValueError):  # ended by its limits, or by what it read
+        raise CertificateRefused(TOO_HARD) from None
+    if "refused" in answer:
+        raise CertificateRefused(answer["refused"])
+    told = answer["certificate"]
+    return Certificate(**{**told, "expires_at": datetime.fromisoformat(told["expires_at"])})

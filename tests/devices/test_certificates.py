@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from devices.certificates import CertificateRefused, read
+from tests.waiting import ended
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 Key = ec.EllipticCurvePrivateKey
@@ -93,3 +98,98 @@ def test_each_that_cannot_be_used_gets_its_sentence(key: Key) -> None:
     assert "more than 64 KiB" in refusal(b"x" * 70_000)
     assert refusal(b"").endswith(".")
     assert refusal(b"\x30\x82\x00").endswith(".")
+
+
+def der(tag: int, *parts: bytes) -> bytes:
+    """Return one element of DER (X.690)."""
+    body = b"".join(parts)
+    size = len(body).to_bytes((len(body).bit_length() + 7) // 8 or 1, "big")
+    return bytes([tag]) + (size if len(body) < 128 else bytes([0x80 | len(size)]) + size) + body
+
+
+def integer(value: int) -> bytes:
+    return der(2, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+def oid(dotted: str) -> bytes:
+    first, second, *rest = (int(part) for part in dotted.split("."))
+    body = bytes([first * 40 + second])
+    for part in rest:
+        digits = [part & 0x7F]
+        while part := part >> 7:
+            digits.append(0x80 | part & 0x7F)
+        body += bytes(reversed(digits))
+    return der(6, body)
+
+
+SEQUENCE, OCTETS = 0x30, 4
+SHA256 = der(SEQUENCE, oid("2.16.840.1.101.3.4.2.1"), der(5))
+
+
+def locked_key(kdf: bytes) -> bytes:
+    """Return a PEM of a private key (PKCS 8) that is locked with what ``kdf`` says (RFC 8018, RFC 7914)."""
+    cipher = der(SEQUENCE, oid("2.16.840.1.101.3.4.1.42"), der(OCTETS, bytes(16)))
+    scheme = der(SEQUENCE, oid("1.2.840.113549.1.5.13"), der(SEQUENCE, kdf, cipher))
+    body = base64.encodebytes(der(SEQUENCE, scheme, der(OCTETS, bytes(48))))
+    return b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + body + b"-----END ENCRYPTED PRIVATE KEY-----\n"
+
+
+def pbkdf2(rounds: int) -> bytes:
+    hmac = der(SEQUENCE, oid("1.2.840.113549.2.9"), der(5))
+    return der(SEQUENCE, oid("1.2.840.113549.1.5.12"), der(SEQUENCE, der(OCTETS, bytes(8)), integer(rounds), hmac))
+
+
+def scrypt(cost: int) -> bytes:
+    numbers = (integer(cost), integer(8), integer(1))
+    return der(SEQUENCE, oid("1.3.6.1.4.1.11591.4.11"), der(SEQUENCE, der(OCTETS, bytes(8)), *numbers))
+
+
+def sealed_pfx(rounds: int) -> bytes:
+    """Return a PFX whose seal (RFC 7292, MacData) takes ``rounds``."""
+    content = der(SEQUENCE, oid("1.2.840.113549.1.7.1"), der(0xA0, der(OCTETS, der(SEQUENCE))))
+    seal = der(SEQUENCE, der(SEQUENCE, SHA256, der(OCTETS, bytes(32))), der(OCTETS, bytes(8)), integer(rounds))
+    return der(SEQUENCE, integer(3), content, seal)
+
+
+@pytest.mark.threats(36)
+@pytest.mark.parametrize(
+    "upload",
+    [locked_key(pbkdf2(2**31 - 1)), locked_key(scrypt(2**24)), sealed_pfx(2**31 - 1)],
+    ids=["pbkdf2", "scrypt", "pfx"],
+)
+def test_a_key_that_takes_for_ever_to_open_is_refused_and_holds_nobody(key: Key, upload: bytes) -> None:
+    if upload.startswith(b"-----"):
+        upload = made(key).public_bytes(Encoding.PEM) + upload
+    ticks: list[float] = []
+    over = threading.Event()
+
+    def tick() -> None:  # another request, in a thread of the same process
+        while not over.wait(0.02):
+            ticks.append(time.monotonic())
+
+    other = threading.Thread(target=tick)
+    other.start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(CertificateRefused, match=r"Export it again with fewer rounds|does not open"):
+            read(upload, "secret", NOW)
+    finally:
+        over.set()
+        ended(other)
+    assert time.monotonic() - began < 13
+    assert max(later - earlier for earlier, later in itertools.pairwise(ticks)) < 1.0
+
+
+@pytest.mark.threats(36)
+def test_the_same_files_with_usual_numbers_are_read_as_what_they_are(key: Key) -> None:
+    certificate = made(key).public_bytes(Encoding.PEM)
+    for upload in (certificate + locked_key(pbkdf2(2048)), certificate + locked_key(scrypt(2**14)), sealed_pfx(2048)):
+        with pytest.raises(CertificateRefused, match="does not open"):
+            read(upload, "secret", NOW)
+
+
+@pytest.mark.threats(36)
+def test_more_than_a_certificate_can_be_is_not_even_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("devices.certificates.subprocess.run")
+    with pytest.raises(CertificateRefused, match="64 KiB"):
+        read(b"x" * (64 * 1024 + 1), "", NOW)

@@ -1,0 +1,112 @@
+"""Reads a certificate and its private key, in a process of its own with little time and memory.
+
+Run as a file by devices/certificates.py: {"upload": base64, "password": text, "now": ISO} on standard input gives
+{"certificate": …} or {"refused": sentence} on standard output. Whoever made the file chose how often its password is
+hashed: 2³¹ rounds would hold an interpreter, lock and all, for minutes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import resource
+import sys
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    pkcs12,
+)
+
+SECONDS = 4  # of CPU; a million rounds of PBKDF2 take 0.3 s on a small server
+MEMORY = 512 * 1024 * 1024  # bytes of address space, of which Python and OpenSSL need 150 MB
+
+
+class Refused(ValueError):
+    """A file that cannot be used. ``str(error)`` is a sentence for a person."""
+
+
+def read(upload: bytes, password: str, now: datetime) -> dict[str, str]:
+    """Return the certificate in ``upload`` by the fields of devices.certificates.Certificate; raise Refused."""
+    key, chain = _pem(upload, password) if b"-----BEGIN" in upload else _pfx(upload, password)
+    own = [one for one in chain if _public(one.public_key()) == _public(key.public_key())]
+    if not own:
+        raise Refused("The private key does not belong to the certificate in this file.")
+    leaf = own[0]
+    if leaf.not_valid_after_utc <= now:
+        raise Refused(f"This certificate expired on {leaf.not_valid_after_utc:%d %B %Y}. Upload a newer one.")
+    if leaf.not_valid_before_utc > now:
+        raise Refused(f"This certificate is valid only from {leaf.not_valid_before_utc:%d %B %Y} on.")
+    ordered = [leaf, *(one for one in chain if one is not leaf)]
+    return {
+        "certificate": "".join(one.public_bytes(Encoding.PEM).decode() for one in ordered),
+        "key": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        "subject": leaf.subject.rfc4514_string()[:300],
+        "issuer": leaf.issuer.rfc4514_string()[:300],
+        "expires_at": leaf.not_valid_after_utc.isoformat(),
+        "fingerprint": leaf.fingerprint(hashes.SHA256()).hex(":", 2)[:100],
+    }
+
+
+def _pem(upload: bytes, password: str) -> tuple[Any, list[Any]]:
+    try:
+        chain = x509.load_pem_x509_certificates(upload)
+    except ValueError:
+        raise Refused("There is no certificate in this PEM file.") from None
+    if b"PRIVATE KEY-----" not in upload:
+        raise Refused("There is no private key in this PEM file. It must hold the certificate and its key.")
+    begins = upload.rindex(b"-----BEGIN", 0, upload.index(b"PRIVATE KEY-----"))
+    try:
+        key = load_pem_private_key(upload[begins:], password.encode() or None)
+    except TypeError:
+        told = "is protected: type its password." if not password else "has no password: leave the field empty."
+        raise Refused(f"The private key {told}") from None
+    except (ValueError, UnsupportedAlgorithm):
+        told = "The password does not open the private key." if password else "The private key cannot be read."
+        raise Refused(told) from None
+    return key, chain
+
+
+def _pfx(upload: bytes, password: str) -> tuple[Any, list[Any]]:
+    try:
+        key, leaf, others = pkcs12.load_key_and_certificates(upload, password.encode() or None)
+    except (ValueError, UnsupportedAlgorithm):
+        if not upload.startswith(b"\x30"):
+            raise Refused("This is neither a PEM nor a PFX file.") from None
+        told = "The password does not open this PFX file." if password else "This PFX file needs its password."
+        raise Refused(told) from None
+    if key is None or leaf is None:
+        raise Refused("This PFX file must hold a certificate and its private key.")
+    return key, [leaf, *others]
+
+
+def _public(key: Any) -> bytes:
+    made: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return made
+
+
+def main() -> None:
+    """Set the limits, read, answer."""
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    told = json.load(sys.stdin)
+    upload, now = base64.b64decode(told["upload"]), datetime.fromisoformat(told["now"])
+    try:
+        answer: dict[str, Any] = {"certificate": read(upload, told["password"], now)}
+    except Refused as refusal:
+        answer = {"refused": str(refusal)}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
