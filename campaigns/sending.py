@@ -217,7 +217,8 @@ class Sender:
                 return
             transfer = self.transfers[(self._turn + turn) % count]
             with self._parted(transfer):
-                free -= transfer.start_some(free)
+                if self._guarded(transfer.reread):
+                    free -= transfer.start_some(free)
         self._turn += 1
 
     def _record(self) -> None:

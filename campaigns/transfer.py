@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 WINDOW = 256  # pushes whose outcomes are written together; also how far ``released`` runs ahead
 ALONE = 3  # from this claim on a batch goes one push at a time, so that a culprit stands alone
 BEAT = 2.0  # seconds: how often a sender renews its lease and looks whether it should stop, at the least
+REREAD = 0.2  # seconds a row may be old when its push starts: who was erased or opted out meanwhile gets none
 TAIL = 0.25  # seconds the last answers of a batch may wait for each other
 GOING_ON = {Campaign.Status.PREPARING, Campaign.Status.SENDING}
 SUSPICIOUS = 20  # so many rejections and not one acceptance: the message is wrong, not the devices
@@ -104,6 +105,7 @@ class Transfer:
     started_at: datetime = field(init=False)
     anchor: float = field(init=False)
     recorded: float = field(init=False)
+    read_at: float = field(init=False)  # when the rows of those who come next were read
 
     def __post_init__(self) -> None:
         self.started_at, self.anchor = clock.now(), time.monotonic()
@@ -112,8 +114,8 @@ class Transfer:
         self.released = first_release(self.claim.claims, len(self.order), len(self.claim.doubtful))
         if self.claim.service in self.watch.probing:
             self.released = min(self.released, 1)
-        rows = Device.objects.filter(pk__in=self.order).values_list(*DEVICE_COLUMNS)
-        self.devices = {row[0]: row for row in rows}
+        self.devices: dict[int, Any] = {}
+        self._read(self.order)
 
     def now(self) -> datetime:
         """Return the database's time as told at the claim and carried on by the monotonic clock."""
@@ -123,6 +125,23 @@ class Transfer:
     def backlog(self) -> int:
         """How many devices are still to be started."""
         return 0 if self.leaving else len(self.order) - self.next
+
+    def reread(self) -> None:
+        """Read those who come next again when what is known of them is older than REREAD.
+
+        When the database is away it raises what Django raises.
+        """
+        coming = [] if self.leaving else self.order[self.next : self.released]
+        if coming and time.monotonic() - self.read_at > REREAD:
+            self._read(coming)
+
+    def _read(self, devices: list[int]) -> None:
+        read_at = time.monotonic()
+        rows = {row[0]: row for row in Device.objects.filter(pk__in=devices).values_list(*DEVICE_COLUMNS)}
+        for gone in set(devices) - set(rows):
+            self.devices.pop(gone, None)
+        self.devices.update(rows)
+        self.read_at = read_at
 
     def start_some(self, most: int) -> int:
         """Start at most ``most`` pushes and return how many; none when ``released`` or the lease forbids it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 # Everything that is not the public internet, and the ranges that smuggle such an address inside another one.
 # Own table and not ``is_global``: its meaning changed between Python versions. Sources: the IANA special-purpose
@@ -56,4 +57,25 @@ def refused(host: str, port: int, allow: frozenset[str]) -> bool:
         return True
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         return refused(str(address.ipv4_mapped), port, allow)
-    return any(address in network for network in DENIED if network.version == address.version)
+    return any(address in network for network in DENIED if network.version == address.version) or ours(address)
+
+
+NOBODYS = {4: "240.0.0.1", 6: "3fff::1"}  # reserved: no machine has them
+
+
+def ours(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Return whether this machine has ``address`` itself: then, and only then, it can be bound.
+
+    A name of a push service that leads here would have us push to our own dashboard, from inside. Where the kernel
+    binds any address (net.ipv4.ip_nonlocal_bind) nothing is learned, and nothing refused.
+    """
+    return _binds(str(address), address.version) and not _binds(NOBODYS[address.version], address.version)
+
+
+def _binds(host: str, version: int) -> bool:
+    try:
+        with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True

@@ -12,6 +12,8 @@ from campaigns import control, sending, stats
 from campaigns.control import NotReady
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, unpack
 from campaigns.recording import COUNTERS, Claim, record
+from campaigns.sending import Sender
+from devices import registration
 from devices.clock import now
 from devices.models import Credential, Device, Segment
 from tests.campaigns.conftest import House, outcomes
@@ -183,6 +185,33 @@ def test_a_device_erased_or_retired_meanwhile_is_skipped(house: House) -> None:
     house.run()
     assert outcomes(campaign) == {"accepted": 1, "skipped": 2}
     assert len(house.ledger()) == 1
+
+
+@pytest.mark.threats(45)
+def test_who_is_erased_or_opts_out_while_the_batch_is_being_sent_gets_no_push(
+    house: House, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PUSH_CONCURRENCY = 1
+    first, erased, retired, moved, last = house.phones(*["slow-300"] * 5)
+    address = house.emulator.uri(f"ok.{house.mark}-moved")
+    gather = Sender.gather
+
+    def meanwhile(sender: Sender, timeout: float) -> None:
+        gather(sender, timeout)
+        if len(house.ledger()) == 1 and Device.objects.filter(pk=erased.pk).exists():  # one is on the wire, four wait
+            registration.forget(erased)
+            registration.retire(retired, "The person opted out.")
+            change = registration.Registration.read({"address": address}, moved)
+            registration.change(moved, change)
+
+    monkeypatch.setattr(Sender, "gather", meanwhile)
+    campaign = house.send()
+    pushed = sorted(line["channel"].rpartition("/")[2] for line in house.ledger())
+    assert pushed == sorted(uri.rpartition("/")[2] for uri in (first.address, address, last.address))
+    reasons = {row.device_id: row.reason for row in Delivery.objects.filter(campaign=campaign, outcome="skipped")}
+    assert set(reasons) == {erased.pk, retired.pk}
+    assert "erased" in reasons[erased.pk]
+    assert "retired" in reasons[retired.pk]
 
 
 def test_text_arrives_at_the_phone_as_typed(house: House) -> None:

@@ -55,3 +55,14 @@ def test_only_the_very_pair_is_let_through() -> None:
 def test_a_mapped_address_is_judged_as_the_one_it_means() -> None:
     assert not refused("::ffff:127.0.0.1", 9100, frozenset({"127.0.0.1:9100"}))
     assert refused("::ffff:127.0.0.1", 9101, frozenset({"127.0.0.1:9100"}))
+
+
+@pytest.mark.threats(5)
+def test_the_addresses_of_this_machine_itself_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.push.guard.DENIED", [])  # as if 127.0.0.1 were a public address of ours
+    assert refused("127.0.0.1", 443, NOBODY)
+    assert refused("::ffff:127.0.0.1", 443, NOBODY)
+    assert not refused("127.0.0.1", 443, frozenset({"127.0.0.1:443"}))
+    assert not refused("1.1.1.1", 443, NOBODY)
+    monkeypatch.setattr("devices.push.guard._binds", lambda host, version: True)  # ip_nonlocal_bind
+    assert not refused("1.1.1.1", 443, NOBODY)
