@@ -1,7 +1,7 @@
 # make run    the dashboard with ten thousand emulated phones      make setup   environment and database alone
 # make test   every test, on SQLite and on PostgreSQL              make check   style, types, imports, templates
 # make soak   500 kills, then a reckoning              make bench   how fast it is, beside its parts
-# make mutants  mistakes on purpose, for the tests to find
+# make mutants  mistakes on purpose, for the tests to find      make audit   known holes of the dependencies
 # make format lays out code and templates as make check wants them
 
 PYTHON ?= python3
@@ -14,7 +14,7 @@ within = $(PY) -m tests.bounded $(1) --
 # The same for what comes before there is a Python to do it, where coreutils has "timeout".
 fetching := $(shell timeout --foreground 1 true 2>/dev/null && echo timeout --foreground --kill-after 10 900)
 
-.PHONY: run setup test check format soak mutants bench chromium
+.PHONY: run setup test check format soak mutants bench audit chromium
 .DEFAULT_GOAL := run
 
 run: setup
@@ -37,6 +37,16 @@ soak: $(VENV)/dev
 mutants: $(VENV)/dev
 	$(call within,5400) $(PY) -m tests.mutants
 	$(call within,5400) $(PY) -m tests.postgres $(PY) -m tests.mutants
+
+# What is known against the versions in the locks. It asks the package index, so it needs the network.
+audit: $(VENV)/audit/bin/pip-audit
+	$(fetching) $(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/runtime.lock
+	$(fetching) $(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.lock
+
+$(VENV)/audit/bin/pip-audit: requirements/audit.lock | $(VENV)/bin/pip
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(fetching) $(VENV)/audit/bin/pip install --quiet --require-hashes --no-deps -r $<
+	@touch $@
 
 bench: $(VENV)/dev
 	$(call within,600) $(PY) -m tests.bench
