@@ -115,7 +115,8 @@ def database(var: Path) -> dict[str, Any]:
 
 
 def _sqlite(path: Path) -> dict[str, Any]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if os.environ.get("PUSHADMIN_NEW_KEYS") == "1":  # any other command finds it, or was started without environment
+        path.parent.mkdir(parents=True, exist_ok=True)
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,

@@ -149,8 +149,37 @@ def test_the_encryption_key_is_changed_without_uploading_anything_again(app: App
     assert row.secret == secret
     assert second_factor.right_code(ada, codes[0])
     settings.ENCRYPTION_KEYS = [old]
+    call_command("setup", verbosity=0, accept_keys=True)
     with pytest.raises(CommandError, match="2 can be read with none"):
         call_command("reencrypt", stdout=out)
+
+
+@pytest.mark.parametrize("command", ["reencrypt", "signinlink"])
+def test_a_machine_with_keys_of_its_own_neither_makes_them_those_of_all_nor_hands_out_a_void_link(
+    db: None, settings: Any, command: str
+) -> None:
+    call_command("setup", verbosity=0)
+    settings.ENCRYPTION_KEYS = [KEYS["ENCRYPTION_KEYS"]]
+    settings.SECRET_KEY = KEYS["SECRET_KEY"]
+    with pytest.raises(CommandError, match="of this machine"):
+        call_command(command, stdout=io.StringIO())
+    assert keys.strangers()
+
+
+def test_setup_says_in_a_sentence_that_the_database_does_not_answer(tmp_path: Path) -> None:
+    code, said = run(
+        "manage.py", "setup", PUSHADMIN_VAR=str(tmp_path), DATABASE_URL="postgresql://p:q@127.0.0.1:1/nothing", **KEYS
+    )
+    assert code == 1
+    assert "Traceback" not in said
+    assert "CommandError: The database does not answer" in said
+
+
+def test_a_command_without_its_environment_makes_no_folder(tmp_path: Path) -> None:
+    code, said = run("manage.py", "tick", PUSHADMIN_VAR=str(tmp_path / "var"))
+    assert code == 1
+    assert "There is no secret key" in said
+    assert not (tmp_path / "var").exists()
 
 
 def test_a_secret_that_cannot_be_read_names_the_cause(

@@ -17,6 +17,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it, and tell how many; the exit code is 1 when one cannot be read."""
+        if found := keys.strangers():
+            raise CommandError(" ".join(found))
         done, lost = map(sum, zip(second_factor.encrypt_anew(), keys.encrypt_anew(), strict=True))
         self.stdout.write(f"{done:,} secrets are encrypted with the newest key.")
         if lost:

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from devices import keys
 from pushadmin import links, roles
 
 
@@ -22,6 +23,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Find or make the owner and print the link alone on a line."""
+        if found := keys.strangers():
+            raise CommandError(" ".join(found))  # the link would be void
         user = self._owner(options["user"])
         if not (user.is_active and user.is_staff):
             raise CommandError(f"“{user}” may not sign in here: the account is inactive or not of the staff.")
