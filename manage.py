@@ -4,6 +4,7 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
@@ -11,4 +12,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] in (["setup"], ["serve"]):
         os.environ["PUSHADMIN_NEW_KEYS"] = "1"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushadmin.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as refusal:
+        sys.exit(str(refusal))

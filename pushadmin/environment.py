@@ -17,7 +17,10 @@ def text(name: str, default: str = "") -> str:
     """Return variable ``name``, or the content of the file that ``name``_FILE points to, or ``default``."""
     path = os.environ.get(f"{name}_FILE")
     if path:
-        return Path(path).read_text(encoding="utf-8").strip()
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE is {path}: {error.strerror}.") from None
     return os.environ.get(name, default)
 
 
@@ -55,6 +58,14 @@ def kept_key(path: Path, make: Callable[[], str]) -> str:
     none was started without its environment, and a fresh key would only hide that. Two processes may arrive together:
     the file appears whole under its name or not at all, and the loser reads the winner's key.
     """
+    try:
+        return _kept(path, make)
+    except OSError as error:
+        told = f"{path} cannot be read or made by this user ({error.strerror}). It belongs to the user of the services."
+        raise ImproperlyConfigured(told) from None
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
     if not path.exists():
         if os.environ.get("PUSHADMIN_NEW_KEYS") != "1":
             return ""
@@ -93,13 +104,17 @@ def database(var: Path) -> dict[str, Any]:
     if parts.scheme not in {"postgresql", "postgres"}:
         raise ImproperlyConfigured(f"DATABASE_URL begins with {parts.scheme!r}; use postgresql:// or sqlite:///.")
     query = dict(parse_qsl(parts.query))
+    try:
+        port = str(parts.port or "")
+    except ValueError:
+        raise ImproperlyConfigured("The port in DATABASE_URL is no number of a port.") from None
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or query.pop("user", "")),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": query.pop("host", "") or unquote(parts.hostname or ""),
-        "PORT": query.pop("port", "") or str(parts.port or ""),
+        "PORT": query.pop("port", "") or port,
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {

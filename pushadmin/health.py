@@ -36,7 +36,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """Answer 200 when the database answers, is migrated, and the workers beat; else 503 and what is missing."""
     found = READINESS.now()
     ready = all(found.values())
-    return JsonResponse({"ready": ready, **found}, status=200 if ready else 503)
+    answer = JsonResponse({"ready": ready, **found}, status=200 if ready else 503)
+    answer._has_been_logged = True  # type: ignore[attr-defined]  # a probe is no error that somebody should read
+    return answer
 
 
 @dataclass(slots=True)

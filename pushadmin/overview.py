@@ -168,6 +168,9 @@ def _worker_warnings() -> list[Notice]:
     if silent is not None:
         told = f"No worker for {duration(silent)}, so nothing is sent. Start one with “manage.py runworker”."
         return [Notice("bad", told)]
+    if settings.WORKERS > 1 and (beating := len(stats.beats())) < settings.WORKERS:
+        told = f"{beating} of {settings.WORKERS} machines give a sign of life. The others send nothing."
+        return [Notice("warn", told)]
     restarted = Worker.objects.filter(role="watchdog", restarts__gt=0, seen_at__gte=now - LATELY).first()
     if restarted is None:
         return []

@@ -95,6 +95,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 PASSWORD_RESET_TIMEOUT = 3600  # seconds a one-time sign-in link stays valid
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # no cookie beside the two that are bound
 LOGIN_URL = "admin:login"
 # Who must have a second factor: "superusers", "everybody", or names of groups.
 SECOND_FACTOR_REQUIRED = env.words("SECOND_FACTOR_REQUIRED")

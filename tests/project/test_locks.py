@@ -39,8 +39,8 @@ def test_every_entry_of_a_lock_is_pinned_and_hashed(name: str) -> None:
     [
         "evil==1.0",
         "evil>=1.0 \\",
-        "--index-url https://packages.example/simple",
-        "evil @ https://packages.example/evil.whl \\",
+        "-r other.lock",
+        "evil @ file:evil.whl \\",
         "evil==1.0 \\\nother==2.0 \\",
         "    --hash=md5:0123",
     ],

@@ -65,7 +65,9 @@ def test_beats_that_lie_in_a_restored_backup_are_not_believed(readiness: Readine
     assert readiness._workers_beat()
 
 
-def test_of_two_machines_that_should_work_one_is_not_enough(readiness: Readiness, settings: Any) -> None:
+def test_of_two_machines_that_should_work_one_is_not_enough(
+    readiness: Readiness, settings: Any, admin_client: Client
+) -> None:
     settings.WORKERS = 2
     for _ in range(2):
         beat("machine-a:1")
@@ -77,8 +79,11 @@ def test_of_two_machines_that_should_work_one_is_not_enough(readiness: Readiness
     readiness.beats._moved["machine-b"] -= health.ALIVE + 1
     beat("machine-a:1")
     assert not readiness._workers_beat()
+    shown = admin_client.get("/overview/warnings/").content.decode()
+    assert "1 of 2 machines give a sign of life" in shown
     settings.WORKERS = 1
     assert readiness._workers_beat()
+    assert "machines give" not in admin_client.get("/overview/warnings/").content.decode()
 
 
 def test_a_beat_that_changed_counts_for_ten_seconds_of_our_own_clock() -> None:

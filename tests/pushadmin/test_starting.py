@@ -23,7 +23,7 @@ from django.test import Client
 from campaigns.management.commands.runworker import Command as RunWorker
 from devices import keys
 from devices.models import App, Credential, KeyFingerprint
-from pushadmin import second_factor
+from pushadmin import environment, second_factor
 from pushadmin.checks import refuse_unsafe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -248,3 +248,25 @@ def test_a_migration_may_take_longer_than_a_page() -> None:
         cursor.execute("SET statement_timeout = '1s'")
         without_time_limit(None, "default")
         cursor.execute("SELECT pg_sleep(1.2)")
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY_FILE is /nowhere: No such file"),
+        ({"DATABASE_URL": "postgresql://u:p@h:99999/x"}, "The port in DATABASE_URL"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_a_sentence_and_no_traceback(
+    variables: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    code, said = run("manage.py", "check", PUSHADMIN_VAR=str(tmp_path), **{**KEYS, **variables})
+    assert code == 1
+    assert said.startswith(told)
+    assert said.count("\n") == 1
+
+
+def test_a_key_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").mkdir()  # root reads everything but this
+    with pytest.raises(ImproperlyConfigured, match="belongs to the user of the services"):
+        environment.kept_key(tmp_path / "secret_key", lambda: "x")
