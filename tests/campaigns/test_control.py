@@ -287,6 +287,7 @@ def test_parked_devices_of_a_cancelled_campaign_stay_where_they_are(house: House
 # Who may send
 
 
+@pytest.mark.threats(53)
 @pytest.mark.parametrize("lost", ["right", "account", "gone"])
 def test_a_schedule_waits_for_somebody_who_may_send(house: House, clock: Any, browser: Any, lost: str) -> None:
     house.phones("ok")

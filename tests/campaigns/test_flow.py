@@ -363,6 +363,7 @@ def test_at_any_time_a_batch_adds_up(house: House, monkeypatch: pytest.MonkeyPat
         assert batch.size == counted + len(unpack(batch.ids))
 
 
+@pytest.mark.threats(1, 10)
 @pytest.mark.parametrize(
     "address",
     ["http://169.254.169.254/throttledthirdparty/01.00/x", "http://127.0.0.1:1/x", "gopher://x", "", "http://\u00e9/"],

@@ -88,6 +88,7 @@ def test_the_export_of_a_later_page_still_begins_at_the_first(
     assert f'{page(campaign, "deliveries.csv")}?every=1"' in second.content.decode()
 
 
+@pytest.mark.threats(37)
 def test_the_export_has_every_delivery_and_no_formula(house: House, browser: Client) -> None:
     campaign = history(house)
     Device.objects.filter(app=house.app).update(installation="")

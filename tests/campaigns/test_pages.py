@@ -154,6 +154,7 @@ def test_of_two_who_write_at_one_draft_nobody_replaces_what_they_have_not_seen(h
     assert Notification.objects.get().fields["title"] == "his"
 
 
+@pytest.mark.threats(42)
 @pytest.mark.parametrize("changed", ["content", "segment", "rule", "time"])
 def test_only_what_was_looked_at_is_sent(house: House, browser: Client, changed: str) -> None:
     house.phones("ok", "ok", language="de")
@@ -176,12 +177,14 @@ def test_only_what_was_looked_at_is_sent(house: House, browser: Client, changed:
     assert Campaign.objects.get().status != Status.DRAFT
 
 
+@pytest.mark.threats(17, 42)
 def test_a_segment_of_another_app_is_refused(house: House, browser: Client) -> None:
     other = Segment.objects.create(app=App.objects.create(name="Other", slug="other"), name="All", rule={})
     answer = browser.post(ADD, filled(house, segment=str(other.pk)))
     assert "belongs to another App" in answer.content.decode()
 
 
+@pytest.mark.threats(22)
 def test_what_is_typed_is_weighed_and_shown(house: House, browser: Client) -> None:
     answer = browser.post(reverse("admin:campaigns_campaign_compose_live"), filled(house, toast__title="<b>bold</b>"))
     shown = answer.content.decode()
@@ -318,6 +321,7 @@ def test_a_time_that_passed_while_somebody_thought_is_not_taken_for_now(
     assert Campaign.objects.get().status == Status.DRAFT
 
 
+@pytest.mark.threats(29)
 def test_who_may_look_may_not_write_and_who_may_write_may_not_send(house: House, client: Client) -> None:
     house.phones("ok")
     draft, sent = house.campaign(), house.send()

@@ -141,6 +141,7 @@ def test_no_way_leads_to_somebody_elses_device(caller: Caller) -> None:
     assert Device.objects.count() == 2
 
 
+@pytest.mark.threats(12)
 def test_a_made_up_secret_is_looked_up_by_an_index_and_not_in_every_row(caller: Caller) -> None:
     _, own = caller.register()
     with CaptureQueriesContext(connection) as asked:
@@ -151,6 +152,7 @@ def test_a_made_up_secret_is_looked_up_by_an_index_and_not_in_every_row(caller: 
     assert "secret_digest" not in conditions[0]
 
 
+@pytest.mark.threats(16)
 def test_a_change_takes_nothing_from_another_device(caller: Caller) -> None:
     _, mine = caller.register(installation="mine")
     caller.register(installation="other", address=uri("ok.a-2"))
@@ -160,6 +162,7 @@ def test_a_change_takes_nothing_from_another_device(caller: Caller) -> None:
     assert list(Device.objects.order_by("pk").values()) == before
 
 
+@pytest.mark.threats(15)
 @pytest.mark.parametrize("change", [{"scope": ApiKey.Scope.SEND}, {"revoked_at": "2026-01-01T00:00Z"}])
 def test_a_key_opens_only_what_it_is_for(caller: Caller, change: dict[str, Any]) -> None:
     ApiKey.objects.update(**change)
@@ -182,6 +185,7 @@ ADDRESS_TRICKS = [
 ]
 
 
+@pytest.mark.threats(1, 10)
 @pytest.mark.parametrize("address", ADDRESS_TRICKS)
 def test_a_foreign_or_malformed_address_is_refused_when_made_and_when_changed(caller: Caller, address: str) -> None:
     status, answer = caller.register(address=address)
@@ -193,6 +197,7 @@ def test_a_foreign_or_malformed_address_is_refused_when_made_and_when_changed(ca
     assert Device.objects.get().address == uri("ok.a-1")
 
 
+@pytest.mark.threats(19, 52)
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
@@ -229,6 +234,7 @@ def test_every_problem_is_told_at_once(caller: Caller) -> None:
     assert "time_zone" in answer["detail"]
 
 
+@pytest.mark.threats(14, 52)
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [
@@ -247,6 +253,7 @@ def test_a_body_that_is_none_is_refused(caller: Caller, body: bytes, kind: str, 
     assert answer[1]["detail"].endswith(".")
 
 
+@pytest.mark.threats(14)
 def test_calls_are_limited_by_address_also_with_wrong_keys(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_module, "PER_ADDRESS", Limit("few", 5))
     statuses = [caller.call("POST", "/devices", {}, key="wrong")[0] for _ in range(7)]
@@ -256,11 +263,13 @@ def test_calls_are_limited_by_address_also_with_wrong_keys(caller: Caller, monke
     assert forged[0] == 429
 
 
+@pytest.mark.threats(14)
 def test_calls_are_limited_by_key(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_module, "PER_KEY", Limit("few", 3))
     assert [caller.register()[0] for _ in range(4)] == [201, 200, 200, 429]
 
 
+@pytest.mark.threats(12)
 def test_a_key_is_nowhere_to_be_read(caller: Caller) -> None:
     _, own = caller.register()
     for table in (ApiKey, Device):

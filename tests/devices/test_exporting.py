@@ -83,6 +83,7 @@ def test_an_export_that_a_spreadsheet_saved_with_semicolons_comes_back_too(app: 
     assert exported() == before
 
 
+@pytest.mark.threats(17)
 def test_a_row_comes_only_into_its_own_app_and_takes_no_foreign_id(app: App) -> None:
     fill(app)
     other = App.objects.create(name="Other", slug="other")

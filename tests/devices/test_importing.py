@@ -92,6 +92,7 @@ def test_quotes_line_ends_and_blank_lines_are_no_problem(app: App) -> None:
     assert Device.objects.get().model == 'Lumia, "white"'
 
 
+@pytest.mark.threats(36)
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -122,6 +123,7 @@ def test_bad_rows_are_listed_with_their_line_and_the_others_come_in(app: App) ->
     assert "cells" in report.problems[1].sentence
 
 
+@pytest.mark.threats(10)
 @pytest.mark.parametrize("address", [trick for trick in ADDRESS_TRICKS if "\r" not in trick])
 def test_addresses_are_judged_as_everywhere_else(app: App, address: str) -> None:
     assert load(app, f"service,address\nmpns,{address}\n").refused == 1

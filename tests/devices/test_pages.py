@@ -63,6 +63,7 @@ def test_a_device_that_was_retired_says_why(app: App, admin_client: Client) -> N
     assert "Nothing is sent to it until it registers again" in shown
 
 
+@pytest.mark.threats(20)
 def test_what_a_device_says_of_itself_is_text_on_every_page(app: App, admin_client: Client) -> None:
     evil = "<script>alert(1)</script>"
     row = device(app, model=evil, language=evil, connection=evil, attributes={"a": evil}, retired_reason=evil)
@@ -105,6 +106,7 @@ def test_the_buttons_of_a_device_do_what_they_say(app: App, admin_client: Client
     assert press("erase") is None
 
 
+@pytest.mark.threats(10)
 @pytest.mark.parametrize("address", ADDRESS_TRICKS)
 def test_the_form_judges_addresses_as_the_api_does(app: App, admin_client: Client, address: str) -> None:
     answer = admin_client.post(f"{DEVICES}add/", {"app": app.pk, "service": "mpns", "address": address})
@@ -208,6 +210,7 @@ def test_the_export_holds_what_the_list_shows_and_no_formula(app: App, admin_cli
     assert (row["model"], row["attributes"]) == ('\'=cmd|" /C calc"!A0', '{"town": "Köln"}')
 
 
+@pytest.mark.threats(12)
 def test_a_key_is_shown_once_and_opens_the_api_until_it_is_revoked(
     app: App, admin_client: Client, caller: Caller
 ) -> None:
@@ -238,6 +241,7 @@ def test_only_what_was_done_is_told_as_a_success(app: App, admin_client: Client)
             ), told
 
 
+@pytest.mark.threats(13)
 def test_a_certificate_is_stored_told_and_never_shown(app: App, admin_client: Client) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     upload = pem(certificate(key, days=3650), key)
@@ -283,6 +287,7 @@ def test_a_segment_is_written_counted_and_changed(app: App, admin_client: Client
     assert Segment.objects.get().rule == row.rule
 
 
+@pytest.mark.threats(34)
 @pytest.mark.parametrize(
     "values",
     [
@@ -327,6 +332,7 @@ def test_deleting_an_app_tells_what_goes_with_it_in_numbers(app: App, admin_clie
     assert not App.objects.exists()
 
 
+@pytest.mark.threats(29)
 def test_who_may_only_look_changes_nothing(app: App) -> None:
     row = device(app)
     client = viewer("view_device", "view_app", "view_segment")

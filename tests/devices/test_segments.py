@@ -85,6 +85,7 @@ def test_rules_nest_one_level(app: App) -> None:
         segments.parse({"match": "all", "conditions": [{"match": "all", "conditions": [inner]}]})
 
 
+@pytest.mark.threats(34)
 @pytest.mark.parametrize(
     ("rule", "sentence"),
     [
@@ -111,6 +112,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.threats(34)
 @given(match=anything, field=anything, op=anything, value=anything)
 def test_whatever_comes_it_is_parsed_or_refused(match: Any, field: Any, op: Any, value: Any) -> None:
     with suppress(RuleInvalid):

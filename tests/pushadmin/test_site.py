@@ -35,6 +35,7 @@ def link(*flags: str) -> str:
     return out.getvalue().strip().removeprefix(LINK)
 
 
+@pytest.mark.threats(31)
 def test_a_fresh_installation_lets_nobody_in_by_a_password(client: Client) -> None:
     link()
     owner = User.objects.get()
@@ -87,6 +88,7 @@ def test_the_first_password_is_set_without_an_old_one(client: Client) -> None:
     assert client.get("/set-password/").headers["Location"] == "/password_change/"
 
 
+@pytest.mark.threats(31)
 def test_five_wrong_passwords_are_enough(client: Client) -> None:
     User.objects.create_superuser("ada", password="right one")
     wrong = {"username": "ada", "password": "wrong"}
@@ -104,6 +106,7 @@ def test_a_wrong_password_is_told_in_plain_words(client: Client) -> None:
     assert "staff" not in shown
 
 
+@pytest.mark.threats(32)
 def test_a_link_on_the_login_page_cannot_lead_elsewhere(client: Client) -> None:
     User.objects.create_superuser("ada", password="right one")
     for target in ("//evil.example", "https://evil.example", "\\\\evil.example"):
@@ -128,6 +131,7 @@ def test_an_admin_sees_every_place(admin_client: Client) -> None:
     assert labels == ["Overview", "Campaigns", "Segments", "Devices", "Apps", "Team"]
 
 
+@pytest.mark.threats(28)
 def test_the_pages_of_the_job_engine_are_gone(admin_client: Client) -> None:
     assert not [model for model in admin.site._registry if model._meta.app_label == "django_q"]
     for name in ("ormq", "schedule", "success", "failure"):
@@ -267,6 +271,7 @@ def test_health_answers_without_a_database_and_readiness_only_with_everything(
     assert (answer.status_code, answer.json()["database"]) == (503, False)
 
 
+@pytest.mark.threats(27)
 def test_every_answer_carries_the_policies(client: Client) -> None:
     for path in ("/login/", "/healthz", "/nothing-here"):
         headers = client.get(path).headers
@@ -303,6 +308,7 @@ def test_a_mistake_of_ours_keeps_its_traceback(
     assert "ZeroDivisionError" in caplog.text
 
 
+@pytest.mark.threats(40, 50)
 def test_unsafe_installations_are_refused(settings: Any, var: Any) -> None:
     settings.DEBUG, settings.ALLOWED_HOSTS = True, ["push.example.org"]
     assert [one.id for one in checks.debug_only_at_home(None)] == ["pushadmin.E001"]

@@ -173,6 +173,7 @@ def test_who_has_neither_is_told_what_to_do(app: App, watch: Watch) -> None:
     assert b"pk_" in client.post(path, {"name": "two", "proof_password": WORDS, "proof_carries": "yes"}).content
 
 
+@pytest.mark.threats(42)
 @threat
 def test_only_sends_above_the_threshold_ask(app: App, ada: User, boss: Client, watch: Watch) -> None:
     path, _sent = guarded(app, ada)["campaigns_campaign_confirm"]

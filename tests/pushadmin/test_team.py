@@ -59,6 +59,7 @@ def test_a_new_person_comes_in_by_a_link_and_chooses_a_password(boss: Client) ->
     assert LogEntry.objects.filter(object_id=str(grace.pk)).latest("pk").get_change_message()
 
 
+@pytest.mark.threats(30)
 def test_a_forgotten_password_is_replaced_after_a_link_and_only_then(boss: Client) -> None:
     grace = User.objects.create_user("grace", password="the old one", is_staff=True)
     words = {"new_password1": "correct horse battery", "new_password2": "correct horse battery"}
@@ -76,6 +77,7 @@ def test_a_forgotten_password_is_replaced_after_a_link_and_only_then(boss: Clien
     assert grace.check_password("correct horse battery")
 
 
+@pytest.mark.threats(29)
 @pytest.mark.parametrize("codenames", [(), ("view_user", "view_group"), ("change_user", "change_group", "delete_user")])
 def test_nobody_but_a_superuser_changes_the_team(codenames: tuple[str, ...]) -> None:
     climber = staff("climber", "add_user", *codenames)
@@ -115,6 +117,7 @@ def test_superusers_cannot_lock_themselves_out(boss: Client) -> None:
     assert boss.post(f"/auth/user/{ada.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
+@pytest.mark.threats(30)
 def test_switching_somebody_off_ends_their_session_and_their_links(boss: Client) -> None:
     visitor = staff("grace", "view_campaign")
     grace = User.objects.get(username="grace")

@@ -32,6 +32,7 @@ def test_channel_uris_are_kept_as_they_are(raw: str) -> None:
     assert MPNS.clean_address(raw) == raw
 
 
+@pytest.mark.threats(2)
 @pytest.mark.parametrize(
     ("raw", "kept"),
     [
@@ -72,12 +73,14 @@ HOSTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.threats(1, 2, 3, 5)
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_host_that_is_not_the_services_own_is_refused(host: str) -> None:
     with pytest.raises(AddressRefused):
         MPNS.clean_address(f"http://{host}{PATH}", extra_hosts=EMULATOR)
 
 
+@pytest.mark.threats(1, 3)
 @pytest.mark.parametrize(
     "raw",
     [
@@ -118,6 +121,7 @@ def test_scheme_and_tier_belong_together() -> None:
             MPNS.clean_address(raw)
 
 
+@pytest.mark.threats(5)
 def test_the_emulator_is_let_through_by_its_exact_pair_only() -> None:
     uri = "http://127.0.0.1:9100/throttledthirdparty/01.00/retry-after--1.phone~7"
     assert MPNS.clean_address(uri, extra_hosts=EMULATOR) == uri
@@ -140,6 +144,7 @@ def test_the_refusal_is_a_sentence_that_names_the_word() -> None:
         MPNS.clean_address(HTTP + "A" * LONGEST)
 
 
+@pytest.mark.threats(2, 3)
 @given(st.text(max_size=80))
 @example("http://sn1.notify.live.net:99999/throttledthirdparty/01.00/a")
 @example("http://" + "a." * 120 + "notify.live.net/throttledthirdparty/01.00/a")
@@ -155,6 +160,7 @@ def test_whatever_comes_is_refused_or_kept_for_good(raw: str) -> None:
         assert host.endswith((".notify.live.net", "notify.live.net"))
 
 
+@pytest.mark.threats(33)
 @pytest.mark.parametrize("hostile", ["a.", "-", "a-", ".", "a:", "?", "/", "a/"])
 def test_reading_takes_no_longer_for_a_hostile_address(hostile: str) -> None:
     raw = f"http://{hostile * 900}"

@@ -42,6 +42,7 @@ def test_a_large_body_asks_for_no_permission_first() -> None:
     assert b"expect" not in seen[0].partition(b"\r\n\r\n")[0].lower()
 
 
+@pytest.mark.threats(38)
 @pytest.mark.parametrize("evil", ["a\r\nX-Other: b", "a\nb", "a\0b", "a\x7fb", "ä", "\ud800"])
 def test_a_header_cannot_be_broken_out_of(evil: str) -> None:
     with pytest.raises(ValueError, match="header"):
@@ -59,6 +60,7 @@ def test_connections_are_kept_and_used_again() -> None:
         assert len(peer.connections) == 1
 
 
+@pytest.mark.threats(46)
 def test_nothing_of_one_exchange_shows_in_the_next() -> None:
     rich = b"HTTP/1.1 400 Bad\r\nX-Rich: yes\r\nContent-Length: 4\r\n\r\nrich"
     seen: list[bytes] = []
@@ -102,6 +104,7 @@ def test_answers_come_as_soon_as_there_is_one_with_their_own_tag() -> None:
 # --- time ---
 
 
+@pytest.mark.threats(9)
 @pytest.mark.faults(17, 18)
 @pytest.mark.parametrize(
     "piece",
@@ -276,6 +279,7 @@ def test_a_connection_the_peer_announced_to_close_is_not_used_again() -> None:
 # --- patience ---
 
 
+@pytest.mark.threats(9)
 @pytest.mark.faults(17)
 def test_a_few_silent_peers_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("devices.push.engine.PATIENCE", 0.05)

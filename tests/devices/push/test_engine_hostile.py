@@ -22,6 +22,7 @@ def engine() -> Iterator[Engine[str]]:
     engine.close()
 
 
+@pytest.mark.threats(8)
 @pytest.mark.faults(19)
 def test_a_body_without_end_is_cut() -> None:
     with Peer(wire.flooding(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n", b"x" * 65536, 15_259)) as peer:
@@ -34,6 +35,7 @@ def test_a_body_without_end_is_cut() -> None:
     assert grown < 10_000
 
 
+@pytest.mark.threats(8)
 @pytest.mark.faults(19)
 def test_a_body_of_unknown_length_is_cut_too() -> None:
     start = b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\nRetry-After: 7\r\n\r\n"
@@ -51,6 +53,7 @@ def test_nobody_waits_for_the_rest_of_a_body_that_is_cut() -> None:
     assert answer.milliseconds < 2500
 
 
+@pytest.mark.threats(8)
 @pytest.mark.faults(19)
 def test_a_compressed_body_is_not_unpacked() -> None:
     packed = gzip.compress(b"\0" * 10_000_000)
@@ -60,6 +63,7 @@ def test_a_compressed_body_is_not_unpacked() -> None:
     assert answer.body == packed
 
 
+@pytest.mark.threats(8)
 @pytest.mark.faults(21)
 @pytest.mark.parametrize(
     "piece",
@@ -102,6 +106,7 @@ def test_a_trailer_is_not_taken_for_a_header() -> None:
     assert (answer.status, answer.body, answer.headers.get("x-notificationstatus")) == (200, b"ok", None)
 
 
+@pytest.mark.threats(6)
 @pytest.mark.faults(22)
 @pytest.mark.parametrize("status", [b"301", b"302", b"303", b"307", b"308"])
 def test_a_redirect_is_an_answer_and_not_an_order(status: bytes) -> None:
@@ -113,6 +118,7 @@ def test_a_redirect_is_an_answer_and_not_an_order(status: bytes) -> None:
         assert not trap.connections
 
 
+@pytest.mark.threats(7)
 def test_cookies_are_not_kept() -> None:
     seen: list[bytes] = []
     cookie = GOOD.replace(b"Content", b"Set-Cookie: a=b; Path=/\r\nContent")
@@ -123,6 +129,7 @@ def test_cookies_are_not_kept() -> None:
     assert b"cookie" not in seen[1].lower()
 
 
+@pytest.mark.threats(7)
 def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[bytes] = []
     with Peer(wire.answering(GOOD)) as proxy, Peer(wire.answering(GOOD, seen=seen)) as peer:
@@ -139,6 +146,7 @@ def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 # --- the guard ---
 
 
+@pytest.mark.threats(4, 5)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "[::1]"])
 def test_this_machine_is_refused_however_it_is_spelled(engine: Engine[str], host: str) -> None:
     with Peer(wire.answering(GOOD)) as trap:
@@ -155,6 +163,7 @@ def test_only_the_port_that_is_let_through_is(engine: Engine[str]) -> None:
         assert not other.connections
 
 
+@pytest.mark.threats(1)
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://127.0.0.1/x", "ftp://127.0.0.1/", "nonsense", ""])
 def test_other_schemes_are_not_spoken(engine: Engine[str], url: str) -> None:
     answer = push(engine, request_to(url))

@@ -84,6 +84,7 @@ def test_each_request_shows_its_own_certificate(peer: Peer, authority: Authority
     assert len(peer.connections) == 2
 
 
+@pytest.mark.threats(54)
 @pytest.mark.faults(27)
 def test_a_server_nobody_vouches_for_gets_nothing(peer: Peer, authority: Authority, stranger: Authority) -> None:
     answer = answer_of(peer, stranger, shown(authority.issue("push.example.org")))
@@ -91,6 +92,7 @@ def test_a_server_nobody_vouches_for_gets_nothing(peer: Peer, authority: Authori
     assert "certificate" in answer.error
 
 
+@pytest.mark.threats(54)
 @pytest.mark.faults(27)
 def test_a_server_of_another_name_gets_nothing(peer: Peer, authority: Authority, names: list[str]) -> None:
     port = peer.address.partition(":")[2]
@@ -154,6 +156,7 @@ def test_plain_http_where_tls_is_due_is_not_sent(authority: Authority) -> None:
     assert (answer.status, answer.lost) == (0, Lost.NOT_SENT)
 
 
+@pytest.mark.threats(54)
 def test_the_default_authorities_are_those_of_the_world(peer: Peer, authority: Authority) -> None:
     engine = Engine[str](allow=frozenset({peer.address}))
     answer = push(engine, Request(f"https://{peer.address}/x", (), b"x", certificate=shown(authority.issue("a"))))

@@ -28,6 +28,7 @@ OUTSIDE = [
 ]
 
 
+@pytest.mark.threats(4, 5)
 @pytest.mark.parametrize("host", INSIDE)
 def test_what_is_not_the_public_internet_is_refused(host: str) -> None:
     assert refused(host, 443, NOBODY)
@@ -38,11 +39,13 @@ def test_the_public_internet_is_not(host: str) -> None:
     assert not refused(host, 443, NOBODY)
 
 
+@pytest.mark.threats(5)
 @pytest.mark.parametrize("host", ["", "localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "1.1.1.1 ", "é"])
 def test_what_is_no_resolved_address_is_refused(host: str) -> None:
     assert refused(host, 443, NOBODY)
 
 
+@pytest.mark.threats(5)
 def test_only_the_very_pair_is_let_through() -> None:
     allow = frozenset({"127.0.0.1:9100"})
     assert not refused("127.0.0.1", 9100, allow)

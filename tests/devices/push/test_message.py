@@ -115,6 +115,7 @@ def test_a_colour_has_alpha_and_eight_digits(colour: str) -> None:
     assert fields_at_fault("iconic_tile", background_color=colour) == {"background_color"}
 
 
+@pytest.mark.threats(23)
 @pytest.mark.parametrize(
     "image",
     [
@@ -146,6 +147,7 @@ def test_another_kind_of_picture_is_warned_about() -> None:
     assert (warning.field, warning.level) == ("background_image", "warning")
 
 
+@pytest.mark.threats(23)
 def test_the_page_of_a_toast() -> None:
     assert Toast(title="x", param="/P.xaml?a=" + "b" * 246).param
     assert fields_at_fault("toast", title="x", param="/P.xaml?a=" + "b" * 247) == {"param"}
@@ -208,6 +210,7 @@ def test_any_text_can_be_kept_as_json(title: str, text: str) -> None:
     assert toast.title.encode().decode() == toast.title
 
 
+@pytest.mark.threats(35)
 @given(
     st.sampled_from(sorted(MESSAGES)),
     st.dictionaries(

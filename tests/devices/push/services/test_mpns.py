@@ -176,6 +176,7 @@ def test_the_certificate_is_shown_on_authenticated_channels_only() -> None:
     assert MPNS.build(Target(HTTPS), payload, ID, None).certificate is None
 
 
+@pytest.mark.threats(13)
 def test_a_key_is_never_printed() -> None:
     request = MPNS.build(Target(HTTPS), Payload(b"x"), ID, Credentials("certificate", "very secret"))
     assert "very secret" not in repr(request)

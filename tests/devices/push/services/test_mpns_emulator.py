@@ -151,6 +151,7 @@ FULL: list[Message] = [
 ]
 
 
+@pytest.mark.threats(25)
 def test_every_payload_is_well_formed_for_the_service(emulator: EmulatorProcess, engine: Engine[str]) -> None:
     cases = {
         f"{number} {variant}": ("ok", message, variant)
@@ -172,6 +173,7 @@ def test_the_message_id_arrives(emulator: EmulatorProcess, engine: Engine[str]) 
     assert [line["kind"] for line in emulator.ledger() if line["id"] == identity] == ["toast"]
 
 
+@pytest.mark.threats(6)
 def test_the_trap_behind_a_redirect_stays_silent(emulator: EmulatorProcess, engine: Engine[str]) -> None:
     outcomes(emulator, engine, {str(n): (b, TOAST, "8.0") for n, b in enumerate(["redirect", "redirect-307"] * 5)})
     assert emulator.control("state")["trap_hits"] == 0

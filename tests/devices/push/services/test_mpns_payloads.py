@@ -215,6 +215,7 @@ def read_back(text: str) -> str:
     return ILLEGAL.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
 
 
+@pytest.mark.threats(25)
 @pytest.mark.parametrize("evil", EVIL)
 def test_hostile_text_stays_text(evil: str) -> None:
     toast = Toast(title=f"x{evil}", text=evil, param=f"/x?{evil}")
@@ -223,6 +224,7 @@ def test_hostile_text_stays_text(evil: str) -> None:
     assert [child.text or "" for child in inner] == [read_back(t) for t in (f"x{evil}", evil, f"/x?{evil}")]
 
 
+@pytest.mark.threats(25, 35)
 @given(st.text(), st.text(min_size=1))
 @example("]]>", "\ud800")
 def test_any_text_comes_out_as_it_went_in(title: str, text: str) -> None:
@@ -235,6 +237,7 @@ def test_any_text_comes_out_as_it_went_in(title: str, text: str) -> None:
     assert [child.text or "" for child in inner] == [read_back(title), read_back(text)]
 
 
+@pytest.mark.threats(25)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_any_secondary_tile_keeps_its_id(name: str) -> None:
     root = ElementTree.fromstring(MPNS.encode(FlipTile(title="x", tile_id=f"/{name}"), NEWEST).body)
