@@ -64,8 +64,8 @@ def watched(campaign: Campaign) -> dict[str, Any]:
     return {
         "campaign": campaign,
         "progress": progress,
-        "standstill": stats.standstill(campaign),
-        "alive": stats.workers_alive(),
+        "standstill": stats.standstill(campaign, now),
+        "alive": stats.workers_alive(now),
         "wants_person": stats.wants_person(campaign, now),
         "time_over": stats.time_over(campaign, now),
         "ends": ENDS,

@@ -53,6 +53,9 @@ async def _serve(options: Options) -> None:
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait((stopped, outbox.failure), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
+    for number in (signal.SIGTERM, signal.SIGINT):  # a second one would meet a loop that is being closed
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
     for server in servers:
         server.close()
     for connection in list(connections):

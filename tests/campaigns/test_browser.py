@@ -120,9 +120,11 @@ def test_no_page_has_serious_barriers(site: str, signed_in: Page, browser: Brows
     for path in every_path(house):
         page.goto(site + path)
         if path == "/api/v1/docs":  # what a script builds, with everything open
-            for operation in page.locator(".opblock-summary-control").all():
+            operations = page.locator(".opblock-summary-control")
+            expect(operations).to_have_count(4, timeout=20_000)
+            for operation in operations.all():
                 operation.click()
-            expect(page.locator(".responses-table")).to_have_count(4)
+            expect(page.locator(".responses-table")).to_have_count(4, timeout=20_000)
         serious += barriers(page, path)
     context.close()
     assert serious == []
