@@ -37,17 +37,21 @@ def test_every_command_is_told_somewhere() -> None:
         assert f"manage.py {command.stem}" in told, command.stem
 
 
-def marked() -> dict[str, set[int]]:
-    """Return the numbers of faults(…) by "module.test"."""
+def marked(kind: str = "faults") -> dict[str, set[int]]:
+    """Return the numbers of faults(…), or of another mark, by "module.test"; a mark may have a name of its own."""
     found: dict[str, set[int]] = {}
     for file in ROOT.glob("tests/**/test_*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+        tree = ast.parse(file.read_text())
+        named = {
+            ast.unparse(one.targets[0]): one.value for one in tree.body if isinstance(one, ast.Assign)
+        }  # threat = pytest.mark.threats(31)
+        for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                marks = [mark for mark in node.decorator_list if ast.unparse(mark).startswith("pytest.mark.faults(")]
+                marks = [named.get(ast.unparse(mark), mark) for mark in node.decorator_list]
                 found[f"{file.stem}.{node.name}"] = {
                     argument.value
                     for mark in marks
-                    if isinstance(mark, ast.Call)
+                    if isinstance(mark, ast.Call) and ast.unparse(mark.func) == f"pytest.mark.{kind}"
                     for argument in mark.args
                     if isinstance(argument, ast.Constant) and isinstance(argument.value, int)
                 }
@@ -65,3 +69,15 @@ def test_every_fault_has_the_tests_that_the_docs_name() -> None:
     ]
     assert wrong == []
     assert set().union(*tests.values()) == set(claimed)
+
+
+def test_every_threat_has_the_tests_that_the_docs_name_or_a_reason() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    rows = re.findall(r"^\| T(\d+) · [^|]+\|[^|]+\|([^|]+)\|$", page, re.MULTILINE)
+    claimed = {int(number): set(re.findall(r"`([a-z0-9_]+\.test_[a-z0-9_]+)`", names)) for number, names in rows}
+    later = {int(number) for number in re.findall(r"^- T(\d+): \S", page.partition("## Not yet")[2], re.MULTILINE)}
+    tests = marked("threats")
+    carried = {number: {name for name, numbers in tests.items() if number in numbers} for number in range(1, 55)}
+    assert [number for number, names in claimed.items() if not names or names != carried[number]] == []
+    assert set(claimed) | later == set(range(1, 55))
+    assert set(claimed) & later == set()
