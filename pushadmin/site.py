@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import BadRequest
 from django.db.models.base import ModelBase
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -23,6 +24,9 @@ from pushadmin.views_second_factor import pages as second_factor_pages
 # Whose models get no page. The job engine's show pickled arguments and let anybody with the permission queue a call of
 # any function by its name; those of the second factor show what is secret and let it be changed.
 OTHERS = {"django_q", "account", "mfa"}
+
+
+LONGEST_QUERY = 8000  # bytes; our own links have a few hundred, and SQLite fails at a search of 50,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class PushAdminSite(admin.AdminSite):
 
         @wraps(view)
         def view_without_nul(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY:
+                raise BadRequest("This address is too long.")
             if "%00" in request.META.get("QUERY_STRING", ""):
                 # One slash: a browser takes what follows two for the name of another host.
                 return redirect(f"/{request.path.lstrip('/')}")
