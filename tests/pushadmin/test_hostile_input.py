@@ -62,6 +62,7 @@ def test_a_page_in_a_frame_of_somebody_else_shows_nothing(signed_in: Page, live_
     own = page.goto(f"{live_server.url}/devices/app/add/")
     assert own is not None
     assert own.status == 200
+    page = context.new_page()  # somebody else's: ours would keep its own policy
     page.set_content(f'<iframe src="{live_server.url}/devices/app/add/" width="900" height="600"></iframe>')
     page.wait_for_timeout(1000)
     framed = page.frames[1]
