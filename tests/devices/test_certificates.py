@@ -177,7 +177,7 @@ def test_a_key_that_takes_for_ever_to_open_is_refused_and_holds_nobody(key: Key,
         over.set()
         ended(other)
     assert time.monotonic() - began < 13
-    assert max(later - earlier for earlier, later in itertools.pairwise(ticks)) < 1.0
+    assert max(later - earlier for earlier, later in itertools.pairwise(ticks)) < 3.0  # held, it is minutes
 
 
 @pytest.mark.threats(36)
