@@ -5,14 +5,13 @@ Secrets are not in it: a device that was erased and comes back from a file gets 
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import QuerySet
 
-from devices.cells import guarded
+from devices.cells import Lines
 from devices.models import Device
 
 TEXTS = ("service", "address", "installation", "language", "time_zone", "os_version", "app_version", "model")
@@ -21,24 +20,13 @@ TIMES = ("retired_at", "connection_at", "hold_until", "registered_at", "seen_at"
 COLUMNS = ("id", "app", *TEXTS, "tags", "attributes", "test", *STATE, *TIMES)
 
 
-class _Line:
-    """Takes what csv writes and hands it on."""
-
-    def write(self, text: str) -> str:
-        """Return the line."""
-        return text
-
-
 def lines(devices: QuerySet[Device]) -> Iterator[str]:
-    """Yield the lines of the file (RFC 4180) in the order of registration, the header first.
-
-    It begins with a byte order mark, without which spreadsheets take UTF-8 for something else.
-    """
-    writer = csv.writer(_Line())
-    yield "\ufeff" + writer.writerow(COLUMNS)
+    """Yield the lines of the file in the order of registration, the header first."""
+    written = Lines()
+    yield written.head(COLUMNS)
     rows = devices.select_related("app").prefetch_related("tags").order_by("pk")
     for device in rows.iterator(chunk_size=1000):
-        yield writer.writerow([guarded(cell) for cell in _cells(device)])
+        yield written.of(_cells(device))
 
 
 def _cells(device: Device) -> list[str]:

@@ -11,7 +11,6 @@ import logging
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -73,8 +72,8 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]
         if accepted is None or not self.per_address:
             return accepted
         connection, address = accepted
-        open_now = Counter(channel.addr[0] for channel in self.active_channels.values())
-        if open_now[address[0]] < self.per_address:
+        open_now = sum(channel.addr[0] == address[0] for channel in self.active_channels.values())
+        if open_now < self.per_address:
             return accepted
         connection.close()
         return None

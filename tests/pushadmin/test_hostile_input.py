@@ -48,7 +48,7 @@ def test_no_input_is_slow_to_read(admin_client: Client, name: str) -> None:
         answer = admin_client.post(path, fields) if sent else admin_client.get(path, fields)
         spent = time.process_time() - began
         assert answer.status_code < 500, path
-        if spent > 2:  # a page takes 30 ms; what grows with the square of 50,000 takes minutes
+        if spent > 2:  # what grows with the square of 50,000 takes minutes
             slow.append((path, spent))
     assert slow == []
 
