@@ -1,22 +1,23 @@
-"""Campaigns in the dashboard: the list is the admin's, every other page is ours (views_compose.py, views.py)."""
+"""Campaigns in the dashboard: the list is the admin's, every other page is ours (campaigns/urls.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from campaigns import stats, views, views_compose
+from campaigns import urls
+from campaigns.compose.views import compose
 from campaigns.models import Campaign
-from devices.lists import ListedAdmin
+from campaigns.monitor import stats
+from campaigns.monitor.views import campaign_or_draft
+from devices.common.lists import ListedAdmin
 
 
 class CampaignList(ChangeList):
@@ -48,27 +49,29 @@ class CampaignAdmin(ListedAdmin):
     @admin.display(description=_("Campaign"), ordering="name")
     def name_and_app(self, campaign: Campaign) -> SafeString:
         """Show the name with its App below."""
-        return render_to_string("campaigns/cell_name.html", {"campaign": campaign})
+        return render_to_string("campaigns/monitor/cell_name.html", {"campaign": campaign})
 
     @admin.display(description=_("Status"), ordering="status")
     def state(self, campaign: Campaign) -> SafeString:
         """Show the status as icon and word."""
-        return render_to_string("campaigns/cell_status.html", {"campaign": campaign})
+        return render_to_string("campaigns/monitor/cell_status.html", {"campaign": campaign})
 
     @admin.display(description=_("Audience"))
     def audience_(self, campaign: Campaign) -> SafeString:
         """Show whom it is for and how many that are."""
-        return render_to_string("campaigns/cell_audience.html", {"campaign": campaign})
+        return render_to_string("campaigns/monitor/cell_audience.html", {"campaign": campaign})
 
     @admin.display(description=_("Outcomes"))
     def outcomes(self, campaign: Any) -> SafeString:
         """Show how far it is, and how many failed."""
-        return render_to_string("campaigns/cell_outcomes.html", {"campaign": campaign, "progress": campaign.numbers})
+        return render_to_string(
+            "campaigns/monitor/cell_outcomes.html", {"campaign": campaign, "progress": campaign.numbers}
+        )
 
     @admin.display(description=_("When"), ordering="started_at")
     def when(self, campaign: Campaign) -> SafeString:
         """Show when it started or will, and who sent it."""
-        return render_to_string("campaigns/cell_when.html", {"campaign": campaign})
+        return render_to_string("campaigns/monitor/cell_when.html", {"campaign": campaign})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Use the list that knows its numbers."""
@@ -76,30 +79,17 @@ class CampaignAdmin(ListedAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Put our pages before the stock ones."""
-        pages: dict[str, tuple[str, Callable[..., HttpResponseBase]]] = {
-            "compose/": ("compose_live", views_compose.compose_live),
-            "reach/": ("reach", views_compose.reach),
-            "<int:pk>/confirm/": ("confirm", views_compose.confirm),
-            "<int:pk>/live/": ("live", views.live),
-            "<int:pk>/do/<slug:verb>/": ("do", views.do),
-            "<int:pk>/parked/": ("parked", views.parked),
-            "<int:pk>/deliveries/": ("deliveries", views.deliveries),
-            "<int:pk>/deliveries.csv": ("export", views.export),
-            "<int:pk>/duplicate/": ("duplicate", views.duplicate),
-        }
-        wrap = self.admin_site.admin_view
-        ours = [path(route, wrap(view), name=f"campaigns_campaign_{name}") for route, (name, view) in pages.items()]
-        return [*ours, *super().get_urls()]
+        return [*urls.patterns(self.admin_site.admin_view), *super().get_urls()]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Compose a new campaign."""
-        return views_compose.compose(request, None)
+        return compose(request, None)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Go on composing a draft; show anything else with its progress."""
-        return views.campaign(request, object_id)
+        return campaign_or_draft(request, object_id)
 
     def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
         """Only a draft can be deleted: what was sent stays on record."""

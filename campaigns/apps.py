@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from campaigns import lifeline
+from devices.common import lifeline
 
 
 class CampaignsConfig(AppConfig):

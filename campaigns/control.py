@@ -10,83 +10,39 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Count
 
-from campaigns import planning, settling, tasks
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, refusal, unpack
-from campaigns.planning import AGAIN, repeatable
-from campaigns.rendering import message_of
-from campaigns.stats import BY_HAND, END_PASSED, Progress
-from campaigns.transfer import ALONE
-from devices import clock, segments
+from campaigns.pipeline import planning, settling, tasks
+from campaigns.pipeline.planning import repeatable
+from campaigns.pipeline.transfer import ALONE
+from devices.common import clock
 from devices.push.base import Outcome, Verdict
-from devices.push.message import MessageInvalid
-from devices.push.services import find
 
 Status = Campaign.Status
 GOING = (Status.PREPARING, Status.SENDING)
 TIME_OVER = "This time is over. Choose a later one, or send now."
+BY_HAND = "Paused by hand."
+END_PASSED = (
+    "The end of this campaign has passed, so everybody who is left would be given up. Say how long it may still go on."
+)
 
 
 class NotReady(Exception):
     """The campaign cannot be sent as it is. ``str(error)`` is a sentence for a person."""
 
 
-def check(campaign: Campaign) -> None:
-    """Raise NotReady when the campaign has nothing to say, says it wrongly, or has nobody to say it to."""
-    notifications = list(campaign.notifications.all())
-    if not notifications:
-        raise NotReady("This campaign has no message yet.")
-    audience = segments.devices(campaign.app, campaign.segment.rule if campaign.segment else {})
-    services = list(audience.values_list("service").annotate(Count("pk")).order_by())
-    slugs = [slug for slug, count in services if count]
-    if not slugs:
-        whom = f"the segment “{campaign.segment}”" if campaign.segment else f"“{campaign.app}”"
-        raise NotReady(f"Nobody would get this: {whom} has no device that can be reached.")
-    for notification in notifications:
-        try:
-            message = message_of(notification)
-        except MessageInvalid as invalid:
-            raise NotReady(" ".join(problem.sentence for problem in invalid.problems)) from invalid
-        for slug in slugs:
-            errors = [problem for problem in find(slug).problems(message) if problem.level == "error"]
-            if errors:
-                raise NotReady(" ".join(problem.sentence for problem in errors))
-    total = sum(count for _, count in services)
-    if slow := planning.too_slow(total, campaign.per_minute, lasts(campaign)):
-        raise NotReady(slow)
-
-
-def lasts(campaign: Campaign) -> timedelta:
-    """Return how long after its start a campaign ends."""
-    return campaign.expires_after or planning.EXPIRES_AFTER
-
-
 def start(campaign: Campaign, by: AbstractBaseUser | None) -> None:
-    """Send the campaign now; raise NotReady or MoveRefused."""
-    if campaign.status in {Status.DRAFT, Status.SCHEDULED}:
-        check(campaign)
+    """Send the campaign now, checked or not (campaigns/compose/release.py checks); raise MoveRefused."""
     with transaction.atomic():
         planning.begin(campaign, started_by=by)
         tasks.ring_on_commit()
 
 
 def schedule(campaign: Campaign, by: AbstractBaseUser | None, at: datetime) -> None:
-    """Send the campaign at ``at`` (aware); raise NotReady or MoveRefused."""
-    check(campaign)
+    """Send the campaign at ``at`` (aware), checked or not; raise NotReady when that is over, or MoveRefused."""
     if at <= clock.now():
         raise NotReady(TIME_OVER)
     campaign.move(Status.SCHEDULED, send_at=at, started_by=by)
-
-
-def start_missed(campaign: Campaign, by: AbstractBaseUser | None) -> None:
-    """Send a scheduled campaign whose time has passed without it; raise NotReady or MoveRefused."""
-    with transaction.atomic():
-        waiting = Campaign.objects.select_for_update().filter(pk=campaign.pk, status=Status.SCHEDULED)
-        if not waiting.exists():
-            campaign.refresh_from_db(fields=["status"])
-            raise MoveRefused(refusal(Status(campaign.status), Status.PREPARING))
-        start(campaign, by)
 
 
 def unschedule(campaign: Campaign) -> None:
@@ -165,15 +121,6 @@ def cancel(campaign: Campaign) -> None:
     campaign.move(Status.CANCELLED, finished_at=clock.now())
 
 
-def again(campaign: Campaign, progress: Progress) -> dict[str, int]:
-    """Return how many devices each kind of "send again" would reach; only the kinds that are possible now."""
-    if campaign.status != Status.FINISHED or campaign.pruned_at:
-        return {}
-    possible = [which for which, outcomes in AGAIN.items() if any(progress.counts[outcome] for outcome in outcomes)]
-    found = {which: repeatable(campaign, which).count() for which in possible}
-    return {which: count for which, count in found.items() if count}
-
-
 def send_again(campaign: Campaign, which: str, by: AbstractBaseUser | None = None) -> int:
     """Send once more to the "failed" or the "unknown" of a finished campaign; return how many devices that are.
 
@@ -185,9 +132,9 @@ def send_again(campaign: Campaign, which: str, by: AbstractBaseUser | None = Non
         count = repeatable(campaign, which).count()
         if not count:
             raise NotReady("There is nobody left to send to again.")
-        if slow := planning.too_slow(count, campaign.per_minute, lasts(campaign)):
+        if slow := planning.too_slow(count, campaign.per_minute, planning.lasts(campaign)):
             raise NotReady(slow)
-        expires_at = clock.now() + lasts(campaign)
+        expires_at = clock.now() + planning.lasts(campaign)
         campaign.move(Status.PREPARING, again=which, cursor=0, finished_at=None, expires_at=expires_at)
         tasks.ring_on_commit()
     return count
@@ -229,7 +176,7 @@ def try_parked(campaign: Campaign, by: AbstractBaseUser | None = None, more: tim
         row = Campaign.objects.select_for_update().get(pk=campaign.pk)
         if row.status == Status.CANCELLED:
             raise MoveRefused(refusal(Status.CANCELLED, Status.SENDING))
-        until = _until(row, more or (lasts(row) if row.status == Status.FINISHED else None))
+        until = _until(row, more or (planning.lasts(row) if row.status == Status.FINISHED else None))
         parked = Batch.objects.filter(campaign=row, status=Batch.Status.PARKED)
         count = parked.update(status=Batch.Status.QUEUED, claims=ALONE - 1, due_at=clock.now())
         if not count:

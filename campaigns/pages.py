@@ -9,10 +9,11 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from campaigns.models import Batch, Campaign, unpack
+from devices.common.query import primary_key
 from devices.models import Device
 
 PAGE = "admin:campaigns_campaign_change"
@@ -20,7 +21,7 @@ CONFIRM = "admin:campaigns_campaign_confirm"
 LOOKED_AT = 20  # devices whose addresses tell where a campaign goes
 
 
-def need(request: HttpRequest, action: str) -> None:
+def require_permission(request: HttpRequest, action: str) -> None:
     """Raise PermissionDenied unless the person may ``action`` ("view", "add", "change", "send") campaigns."""
     if not request.user.has_perm(f"campaigns.{action}_campaign"):
         raise PermissionDenied
@@ -31,12 +32,10 @@ def person(request: HttpRequest) -> User | None:
     return request.user if isinstance(request.user, User) else None
 
 
-def found(pk: int | str) -> Campaign:
+def get_campaign_or_404(pk: int | str) -> Campaign:
     """Return a campaign, or raise Http404."""
-    if not str(pk).isdecimal() or int(pk) >= 2**63:
-        raise Http404
     rows = Campaign.objects.select_related("app", "segment", "created_by", "started_by")
-    return get_object_or_404(rows, pk=int(pk))
+    return get_object_or_404(rows, pk=primary_key(pk))
 
 
 def wall() -> str:

@@ -16,12 +16,13 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from devices import clock, exporting, segments, views
+from devices import exporting, segments, views
+from devices.common import clock
+from devices.common.lists import ListedAdmin
+from devices.common.secrets import digest
 from devices.filters import Connection, Language, Listed, System, Tagged
 from devices.forms import AppForm
-from devices.lists import ListedAdmin
 from devices.models import App, Device, Segment
-from devices.secrets import digest
 
 View = Callable[..., HttpResponseBase]
 

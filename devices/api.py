@@ -23,11 +23,12 @@ from ninja.errors import AuthenticationError
 from ninja.openapi.docs import Swagger
 from ninja.security import HttpBearer
 
-from devices import clock, registration
-from devices.limits import Limit, client_network
+from devices import registration
+from devices.common import clock
+from devices.common.limits import Limit, client_network
+from devices.common.secrets import digest
 from devices.models import ApiKey, Device
 from devices.registration import Registration, RegistrationRefused, Taken
-from devices.secrets import digest
 
 BODY_LIMIT = 16 * 1024  # bytes
 PER_ADDRESS = Limit("registration-address", settings.REGISTRATIONS_PER_ADDRESS)

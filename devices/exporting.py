@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from devices.cells import Lines
+from devices.common.cells import Lines
 from devices.models import Device
 
 TEXTS = ("service", "address", "installation", "language", "time_zone", "os_version", "app_version", "model")

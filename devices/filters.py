@@ -17,7 +17,7 @@ from devices import segments
 from devices.models import Device
 
 FRESH = 60  # seconds
-MAJOR = 1 << 48  # ranks of one major version span this much (devices.models.rank)
+MAJOR = 1 << 48  # ranks of one major version span this much (devices.versions.rank)
 LISTED = 20_000  # devices that a list goes on to; the others are found by search and filters
 
 

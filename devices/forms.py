@@ -6,24 +6,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from devices import certificates, clock, segments
+from devices import certificates, segments
+from devices.common import clock, zones
 from devices.models import ApiKey, App, Segment, service_choices
 from devices.registration import Registration, RegistrationRefused
 from devices.segments import FIELDS, MATCHES, RuleInvalid
 
-ZONE_CHOICES = [("UTC", "UTC"), *((zone, zone) for zone in sorted(available_timezones()) if "/" in zone)]
 ROWS = 6  # conditions that the segment form offers without JavaScript
 
 
 class AppForm(forms.ModelForm):
     """Name, slug and zone of an App, and above how many devices a send asks again."""
 
-    time_zone = forms.ChoiceField(choices=ZONE_CHOICES, initial="UTC")
+    time_zone = forms.ChoiceField(choices=zones.CHOICES, initial="UTC")
 
     class Meta:
         model = App

@@ -22,12 +22,13 @@ from uuid import UUID
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 
-from devices import clock, registration
-from devices.cells import unguarded
+from devices import registration
+from devices.common import clock
+from devices.common.cells import unguarded
+from devices.common.secrets import digest, new_key
 from devices.exporting import STATE, TIMES
 from devices.models import App, Device, Tag
 from devices.registration import Registration, RegistrationRefused
-from devices.secrets import digest, new_key
 
 COLUMNS = ("service", "address", "installation", "language", "time_zone", "os_version", "app_version", "model", "tags")
 STATES = ("id", "app", "attributes", "test", *STATE, *TIMES)  # what the export has beside them

@@ -14,8 +14,8 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models.functions import Cast
 
+from devices.common.secrets import EncryptedJSONField, SecretUnreadable, decrypt, encrypt
 from devices.models import KeyFingerprint
-from devices.secrets import EncryptedJSONField, SecretUnreadable, decrypt, encrypt
 
 
 def fingerprint(key: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -11,8 +11,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from devices.common.secrets import EncryptedJSONField
 from devices.push.services import all_services, find
-from devices.secrets import EncryptedJSONField
 
 
 def service_choices() -> list[tuple[str, str]]:
@@ -157,11 +157,6 @@ class Device(models.Model):
     def __str__(self) -> str:
         return self.installation or str(self.public_id)
 
-    @property
-    def push_service(self) -> Any:
-        """The service this device is reached by."""
-        return find(self.service)
-
 
 class Segment(models.Model):
     """A saved rule that picks devices of one App. The shape of ``rule`` is told in devices/segments.py."""
@@ -183,7 +178,7 @@ class Segment(models.Model):
 
 
 class Tally(models.Model):
-    """How often something happened in a window of time that is still open (devices/limits.py)."""
+    """How often something happened in a window of time that is still open (devices/common/limits.py)."""
 
     key = models.CharField(max_length=64, primary_key=True)
     count = models.PositiveIntegerField()
@@ -204,33 +199,3 @@ class KeyFingerprint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.fingerprint}"
-
-
-def rank(version: str) -> int | None:
-    """Return a dotted version as one sortable number, 16 bits for each of the first four parts; None if it has none.
-
-    >>> rank("8.0.10492") < rank("8.10") < rank("8.10.1")
-    True
-    """
-    parts = numbers(version)
-    if not parts:
-        return None
-    padded = (*parts[:4], 0, 0, 0, 0)[:4]
-    return (min(padded[0], 0x7FFF) << 48) | (padded[1] << 32) | (padded[2] << 16) | padded[3]
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """Return the numbers a dotted version begins with, each at most 65535: "8.0.10492-x" → (8, 0, 10492)."""
-    found: list[int] = []
-    for part in version.split("."):
-        digits = ""
-        for letter in part:
-            if not ("0" <= letter <= "9"):
-                break
-            digits += letter
-        if not digits:
-            break
-        found.append(min(int(digits[:9]), 0xFFFF))
-        if digits != part:
-            break
-    return tuple(found)

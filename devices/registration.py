@@ -18,20 +18,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 
-from devices import clock
-from devices.models import App, Device, Tag, rank
+from devices.common import clock, zones
+from devices.common.secrets import digest, new_key
+from devices.models import App, Device, Tag
 from devices.push.base import AddressRefused
 from devices.push.services import all_services, find
-from devices.secrets import digest, new_key
+from devices.versions import rank
 
 T = TypeVar("T")
-ZONES = frozenset(available_timezones())
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 _KEY = re.compile(r"[a-z0-9_]{1,40}")
 MOST_TAGS, MOST_ATTRIBUTES, LONGEST_VALUE = 50, 50, 200
@@ -163,7 +162,7 @@ class _Reader:
 
     def time_zone(self) -> str:
         value = self.text("time_zone", 64)
-        if value and "time_zone" not in self.problems and value not in ZONES:
+        if value and "time_zone" not in self.problems and value not in zones.KNOWN:
             self.problems["time_zone"] = f"time_zone “{value}” is not known; write for example Europe/Berlin."
         return value
 

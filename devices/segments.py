@@ -13,7 +13,8 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from devices.models import App, Device, rank, service_choices
+from devices.models import App, Device, service_choices
+from devices.versions import rank
 
 MATCHES = {"all": "all of", "any": "any of", "none": "none of"}
 LONGEST_VALUE = 200

@@ -13,13 +13,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from devices import clock, importing, registration, segments, tickets
+from devices import importing, registration, segments, tickets
+from devices.common import clock
+from devices.common.posted import only_post
+from devices.common.secrets import digest, new_key
 from devices.forms import CertificateForm, DeviceForm, ImportForm, KeyForm, SegmentForm, choices
 from devices.models import ApiKey, App, Credential, Device, Segment
-from devices.posted import only_post
 from devices.push.services import all_services, find
 from devices.registration import FIELDS
-from devices.secrets import digest, new_key
 from devices.segments import MOST_CONDITIONS, RuleInvalid
 
 APP = "admin:devices_app_change"

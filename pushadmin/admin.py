@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from devices.lists import ListedAdmin
+from devices.common.lists import ListedAdmin
 from pushadmin import links, roles, second_factor
 from pushadmin.templatetags.pushadmin_tags import ago, status
 

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from campaigns import stats
+from campaigns.pipeline import watchdog
 
 FRESH = 1.0  # seconds an answer is good for
 ALIVE = 10.0  # seconds after the last beat that we saw; a worker's watchdog beats every two
@@ -97,7 +97,7 @@ class Readiness:
         return self._migrated
 
     def _workers_beat(self) -> bool:
-        return self.beats.alive(stats.beats(), time.monotonic()) >= max(settings.WORKERS, 1)
+        return self.beats.alive(watchdog.beats(), time.monotonic()) >= max(settings.WORKERS, 1)
 
 
 READINESS = Readiness()

@@ -12,11 +12,13 @@ from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
-from campaigns import stats
+from campaigns import control
 from campaigns.models import Breaker, Campaign, Worker
+from campaigns.monitor import stats
+from campaigns.monitor.stats import Progress
 from campaigns.pages import wall
-from campaigns.stats import Progress
-from devices import clock
+from campaigns.pipeline import watchdog
+from devices.common import clock
 from devices.models import App, Credential, Device
 from devices.push.services import find
 from pushadmin import second_factor
@@ -141,7 +143,7 @@ def _paused_warnings() -> Iterator[Notice]:
     for campaign in Campaign.objects.filter(status=Status.PAUSED)[:SHOWN]:
         url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
         because = campaign.paused_because
-        told = "is paused by hand." if because == stats.BY_HAND else f"is paused. {because}"
+        told = "is paused by hand." if because == control.BY_HAND else f"is paused. {because}"
         yield Notice("warn", f"“{campaign}” {told}", url)
 
 
@@ -162,13 +164,13 @@ def _credential_warnings(linked: bool) -> Iterator[Notice]:
 
 def _worker_warnings() -> list[Notice]:
     now = clock.now()
-    silent = stats.silence(now)
+    silent = watchdog.silence(now)
     if silent == timedelta.max:
         return [Notice("bad", "No worker has run yet, so nothing can be sent. Start one with “manage.py runworker”.")]
     if silent is not None:
         told = f"No worker for {duration(silent)}, so nothing is sent. Start one with “manage.py runworker”."
         return [Notice("bad", told)]
-    if settings.WORKERS > 1 and (beating := len(stats.beats())) < settings.WORKERS:
+    if settings.WORKERS > 1 and (beating := len(watchdog.beats())) < settings.WORKERS:
         told = f"{beating} of {settings.WORKERS} machines give a sign of life. The others send nothing."
         return [Notice("warn", told)]
     restarted = Worker.objects.filter(role="watchdog", restarts__gt=0, seen_at__gte=now - LATELY).first()

@@ -23,8 +23,8 @@ from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from devices import secrets
-from devices.secrets import SecretUnreadable
+from devices.common import secrets
+from devices.common.secrets import SecretUnreadable
 
 Type = Authenticator.Type
 FACTORS = (Type.TOTP, Type.WEBAUTHN)

@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
-from devices.posted import only_post
+from devices.common.posted import only_post
 from pushadmin import step_up, throttle, views
 from pushadmin.forms import SignInForm
 from pushadmin.views_second_factor import pages as second_factor_pages

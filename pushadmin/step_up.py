@@ -16,10 +16,10 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from campaigns import planning
 from campaigns.models import Campaign
+from campaigns.pipeline import planning
 from devices import segments
-from devices.limits import Limit
+from devices.common.limits import Limit
 from devices.segments import RuleInvalid
 from pushadmin import passkeys, second_factor
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from devices.limits import Limit, client_network
+from devices.common.limits import Limit, client_network
 
 SECONDS = 15 * 60
 PER_NAME_AND_ADDRESS = Limit("sign-in-name-address", 5, SECONDS)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from devices.posted import only_post
+from devices.common.posted import only_post
 from pushadmin import passkeys, second_factor, step_up, way_in
 
 MINE = "admin:second_factor"

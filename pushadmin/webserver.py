@@ -19,7 +19,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 
-from campaigns import lifeline
+from devices.common import lifeline
 from pushadmin.bodies import most_for
 
 logger = logging.getLogger(__name__)

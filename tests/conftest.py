@@ -17,7 +17,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.test import Client
 
-from devices import clock as database_clock
+from devices.common import clock as database_clock
 from pushadmin.logs import Line
 from tests.emulator import EmulatorProcess
 

@@ -10,7 +10,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns import history, preview
+from campaigns.compose import preview
+from campaigns.monitor import history
 from devices.models import Device
 from devices.push.message import Message
 
@@ -18,7 +19,7 @@ register = template.Library()
 MOST = 100
 
 
-@register.inclusion_tag("campaigns/device_history.html", takes_context=True)
+@register.inclusion_tag("campaigns/monitor/device_history.html", takes_context=True)
 def device_history(context: dict[str, Any], device: Device) -> dict[str, Any]:
     """Show the newest pushes to a device, to those who may see campaigns."""
     user = context["request"].user

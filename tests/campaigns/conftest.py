@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 
-from campaigns import control, tasks
+from campaigns.compose import release
 from campaigns.models import Campaign, Delivery, Notification
-from campaigns.sending import Sender
-from devices import clock
-from devices.models import App, Device, rank
-from devices.secrets import digest
+from campaigns.pipeline import tasks
+from campaigns.pipeline.sending import Sender
+from devices.common import clock
+from devices.common.secrets import digest
+from devices.models import App, Device
+from devices.versions import rank
 from tests.emulator import EmulatorProcess
 
 STORM = {"title": "Storm on Saturday", "text": "Gusts up to 110 km/h.", "param": "/Warnings.xaml"}
@@ -74,7 +76,7 @@ class House:
     def send(self, message: str = "toast", content: dict[str, Any] | None = None, **more: Any) -> Campaign:
         """Compose, start and run until nothing is due."""
         campaign = self.campaign(message, content, **more)
-        control.start(campaign, None)
+        release.start(campaign, None)
         self.run()
         campaign.refresh_from_db()
         return campaign

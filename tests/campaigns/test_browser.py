@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from campaigns.models import Batch, Campaign, Delivery, pack
-from devices.clock import now
+from devices.common.clock import now
 from devices.models import ApiKey, Device, Segment
 from tests.browser import barriers
 from tests.campaigns.conftest import House, outcomes

@@ -10,13 +10,16 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
-from campaigns import claiming, control, planning, sending, settling, stats
+from campaigns import control
+from campaigns.compose import release
 from campaigns.control import NotReady
-from campaigns.journal import Journal
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, unpack
-from campaigns.reconciling import reconcile
-from campaigns.transfer import ALONE
-from devices.clock import now
+from campaigns.monitor import stats
+from campaigns.pipeline import claiming, planning, sending, settling
+from campaigns.pipeline.journal import Journal
+from campaigns.pipeline.transfer import ALONE
+from campaigns.upkeep.reconciling import reconcile
+from devices.common.clock import now
 from devices.models import Device
 from tests.campaigns.conftest import House, outcomes
 from tests.campaigns.test_pages import browser, marketer, page
@@ -36,7 +39,7 @@ def status(campaign: Campaign) -> str:
 def test_going_on_after_the_end_asks_for_a_new_one_and_gives_nobody_up(house: House, clock: Any, browser: Any) -> None:
     house.phones(*["ok"] * 30)
     campaign = house.campaign(expires_after=timedelta(hours=1))
-    control.start(campaign, None)
+    release.start(campaign, None)
     sending.prepare_some()
     control.pause(campaign)
     assert "Go on for" not in browser.get(page(campaign)).content.decode()
@@ -79,9 +82,9 @@ def test_a_pace_that_cannot_reach_everybody_is_refused(house: House, browser: An
     house.phones(*["ok"] * 7)
     campaign = house.campaign(per_minute=1, expires_after=timedelta(minutes=5))
     with pytest.raises(NotReady, match="at least 2 a minute"):
-        control.start(campaign, None)
+        release.start(campaign, None)
     with pytest.raises(NotReady, match="at least 2 a minute"):
-        control.schedule(campaign, house.person("send"), now() + timedelta(hours=1))
+        release.schedule(campaign, house.person("send"), now() + timedelta(hours=1))
     assert "at least 2 a minute" in browser.get(page(campaign, "confirm/")).content.decode()
     assert status(campaign) == Status.DRAFT
 
@@ -146,7 +149,7 @@ def test_only_those_are_offered_whom_it_would_reach(house: House, clock: Any, br
     house.run()
     assert status(campaign) == Status.FINISHED
     assert outcomes(campaign)["unknown"] == 2  # with two copies possible already: nobody may get a third
-    assert control.again(campaign, stats.progress(campaign)) == {"failed": 1}
+    assert stats.repeatable(campaign, stats.progress(campaign)) == {"failed": 1}
     shown = browser.get(page(campaign)).content.decode()
     assert "Send again to the 1 failed" in shown
     assert "not known" not in shown.partition("campaign-buttons")[2].partition("</section>")[0].partition("Progress")[0]
@@ -206,7 +209,7 @@ def test_a_few_phones_that_refuse_our_credential_hold_nobody_up(house: House, cl
     left = Delivery.objects.filter(campaign=campaign, latest=True, outcome="rejected").first()
     assert left is not None
     assert left.reason.startswith("Left out by ")
-    assert control.again(campaign, stats.progress(campaign)) == {"failed": 6}
+    assert stats.repeatable(campaign, stats.progress(campaign)) == {"failed": 6}
 
 
 def test_once_left_out_a_refusal_is_final(house: House, browser: Any) -> None:
@@ -226,7 +229,7 @@ def parked(house: House, **more: Any) -> tuple[Campaign, int]:
     """Send to four phones, the first of which ends its sender each time; return it."""
     house.phones(*["ok"] * 4)
     campaign = house.campaign(**more)
-    control.start(campaign, None)
+    release.start(campaign, None)
     sending.prepare_some()
     for _ in range(ALONE + 1):
         journal = Journal(sending.journal_folder())
@@ -293,7 +296,7 @@ def test_a_schedule_waits_for_somebody_who_may_send(house: House, clock: Any, br
     house.phones("ok")
     owner = house.person("send", "view")
     campaign = house.campaign()
-    control.schedule(campaign, owner, now() + timedelta(minutes=5))
+    release.schedule(campaign, owner, now() + timedelta(minutes=5))
     if lost == "right":
         owner.user_permissions.clear()
     elif lost == "account":

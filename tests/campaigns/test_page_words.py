@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from campaigns import control
 from campaigns.models import Campaign
-from devices.clock import now
+from devices.common.clock import now
 from devices.models import Device, Segment
 from tests.campaigns.conftest import House
 

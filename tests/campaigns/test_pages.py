@@ -12,10 +12,11 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import control, seal, tasks
+from campaigns.compose import fingerprint, release
 from campaigns.models import Campaign, Notification
-from campaigns.views import VERBS
-from devices.clock import now
+from campaigns.monitor.views import VERBS
+from campaigns.pipeline import tasks
+from devices.common.clock import now
 from devices.models import App, Segment
 from tests.campaigns.conftest import House
 from tests.waiting import ended
@@ -247,7 +248,7 @@ def test_many_presses_of_send_make_one_run_and_polite_answers(
 ) -> None:
     house.phones(*["ok"] * 5)
     draft = house.campaign()
-    seen = seal.of_send(draft)
+    seen = fingerprint.of_send(draft)
     said: list[str] = []
 
     def press() -> None:
@@ -372,7 +373,7 @@ def test_a_duplicate_says_the_same_and_is_a_draft(house: House, browser: Client)
 def test_somebody_sends_while_somebody_else_still_writes(house: House, browser: Client) -> None:
     house.phones("ok")
     draft = house.campaign()
-    control.start(draft, None)
+    release.start(draft, None)
     answer = browser.post(page(draft), filled(house, toast__title="too late")).content.decode()
     assert "was sent meanwhile" in answer
     assert "too late" in answer

@@ -10,8 +10,8 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from devices.common.secrets import digest
 from devices.models import ApiKey, App
-from devices.secrets import digest
 
 HOST = "127.0.0.1:9100"
 KEY = "pk_known-to-the-tests"

@@ -11,9 +11,9 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from devices import api as api_module
-from devices.limits import Limit
+from devices.common.limits import Limit
+from devices.common.secrets import digest
 from devices.models import ApiKey, App, Device
-from devices.secrets import digest
 from tests.devices.conftest import KEY, Caller, uri
 from tests.waiting import ended
 

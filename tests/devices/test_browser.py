@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from devices.clock import now
+from devices.common.clock import now
+from devices.common.secrets import digest
 from devices.models import App, Device, Segment
-from devices.secrets import digest
 
 pytestmark = pytest.mark.browser
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices import exporting, importing
-from devices.cells import guarded, unguarded
+from devices.common.cells import guarded, unguarded
 from devices.models import App, Device
 from devices.registration import Registration, register
 from tests.devices.conftest import HOST, uri

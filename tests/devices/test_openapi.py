@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from devices import api as api_module
-from devices.limits import Limit
+from devices.common.limits import Limit
 from devices.models import Device
 from tests.devices.conftest import KEY, Caller, uri
 

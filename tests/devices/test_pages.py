@@ -19,10 +19,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from devices import filters
-from devices.clock import now
+from devices.common.clock import now
+from devices.common.secrets import digest
 from devices.importing import load
-from devices.models import ApiKey, App, Credential, Device, Segment, Tag, rank
-from devices.secrets import digest
+from devices.models import ApiKey, App, Credential, Device, Segment, Tag
+from devices.versions import rank
 from tests.devices.conftest import HOST, Caller, uri
 from tests.devices.test_api import ADDRESS_TRICKS
 from tests.devices.test_certificates import made as certificate

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices import segments
-from devices.clock import now
-from devices.models import App, Device, Tag, rank
-from devices.secrets import digest
+from devices.common.clock import now
+from devices.common.secrets import digest
+from devices.models import App, Device, Tag
 from devices.segments import RuleInvalid
+from devices.versions import rank
 
 numbers = count(1)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from tests.mutations.table import Mutation
 
-MISHAPS = "tests/campaigns/test_mishaps.py"
-RESTORED = "tests/campaigns/test_restored.py"
-ROUGH = "tests/campaigns/test_rough_database.py"
-WALL = "tests/campaigns/test_wallclock.py"
+MISHAPS = "tests/campaigns/pipeline/test_mishaps.py"
+RESTORED = "tests/campaigns/upkeep/test_restored.py"
+ROUGH = "tests/campaigns/pipeline/test_rough_database.py"
+WALL = "tests/campaigns/compose/test_wallclock.py"
 LOCKED = f"{MISHAPS}::test_a_lock_that_somebody_holds_is_waited_for_a_few_times"
 
 MISTAKES = (
     Mutation(
         (29, 30),
         "a database that was away is never asked again",
-        "campaigns/outage.py",
+        "campaigns/pipeline/outage.py",
         "if self.lasts and time.monotonic() >= self._until:",
         "if self.lasts and time.monotonic() >= self._until + 3600:",
         (f"{MISHAPS}::test_a_database_that_is_away_for_a_moment_makes_nothing_doubtful",),
@@ -22,7 +22,7 @@ MISTAKES = (
     Mutation(
         (33, 36),
         "a lock that somebody holds is waited for once",
-        "campaigns/outage.py",
+        "campaigns/pipeline/outage.py",
         "TRIES = 5",
         "TRIES = 1",
         (LOCKED,),
@@ -30,7 +30,7 @@ MISTAKES = (
     Mutation(
         (36,),
         "a locked SQLite file counts as a lost database",
-        "campaigns/outage.py",
+        "campaigns/pipeline/outage.py",
         ' or "is locked" in str(error)',
         "",
         (LOCKED,),
@@ -38,7 +38,7 @@ MISTAKES = (
     Mutation(
         (33,),
         "a deadlock counts as a mistake of ours",
-        "campaigns/outage.py",
+        "campaigns/pipeline/outage.py",
         "AWAY = (OperationalError, InterfaceError)",
         "AWAY = (InterfaceError,)",
         (f"{ROUGH}::test_deadlocks_with_somebody_who_writes_the_same_devices_are_nobodys_business",),
@@ -56,7 +56,7 @@ MISTAKES = (
     Mutation(
         (38,),
         "deliveries are written in the order in which the columns happen to be",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         'f"INSERT INTO {table} ({columns}) VALUES ({marks})",',
         'f"INSERT INTO {table} VALUES ({marks})",',
         (f"{ROUGH}::test_the_next_versions_column_arrives_while_a_campaign_is_sent",),
@@ -65,7 +65,7 @@ MISTAKES = (
     Mutation(
         (38,),
         "deliveries are copied in the order in which the columns happen to be",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         'f"COPY {table} ({columns}) FROM STDIN"',
         'f"COPY {table} FROM STDIN"',
         (f"{ROUGH}::test_the_next_versions_column_arrives_while_a_campaign_is_sent",),
@@ -74,7 +74,7 @@ MISTAKES = (
     Mutation(
         (39,),
         "a restored database is not noticed",
-        "campaigns/restored.py",
+        "campaigns/upkeep/restored.py",
         "return told if newest is None or newest < told - TOLERANCE else None",
         "return None",
         (f"{RESTORED}::test_a_restored_database_is_noticed_and_nothing_leaves_without_a_click",),
@@ -82,7 +82,7 @@ MISTAKES = (
     Mutation(
         (39,),
         "what a restored database calls scheduled starts again",
-        "campaigns/restored.py",
+        "campaigns/upkeep/restored.py",
         "status=Status.SCHEDULED, send_at__lte=told",
         "status=Status.SCHEDULED, send_at__lte=told, pk__lt=0",
         (f"{RESTORED}::test_a_restored_database_is_noticed_and_nothing_leaves_without_a_click",),
@@ -90,7 +90,7 @@ MISTAKES = (
     Mutation(
         (39,),
         "what a restored database was sending goes on",
-        "campaigns/restored.py",
+        "campaigns/upkeep/restored.py",
         "filter(status__in=[Status.PREPARING, Status.SENDING])",
         "filter(status__in=[Status.SENDING])",
         (f"{RESTORED}::test_a_restored_database_is_noticed_and_nothing_leaves_without_a_click",),
@@ -98,7 +98,7 @@ MISTAKES = (
     Mutation(
         (40,),
         "times come from the machine's own clock",
-        "devices/clock.py",
+        "devices/common/clock.py",
         'if connection.vendor == "sqlite":',
         "if connection.vendor:",
         (f"{ROUGH}::test_a_machine_whose_clock_jumps_neither_loses_nor_steals_a_batch",),
@@ -107,7 +107,7 @@ MISTAKES = (
     Mutation(
         (41,),
         "a time that clocks skip is moved",
-        "campaigns/wallclock.py",
+        "campaigns/compose/wallclock.py",
         "if first.astimezone(place).replace(tzinfo=None) != wall:",
         "if False:",
         (WALL,),
@@ -115,7 +115,7 @@ MISTAKES = (
     Mutation(
         (41, 42),
         "a time in summer is taken for one in winter",
-        "campaigns/wallclock.py",
+        "campaigns/compose/wallclock.py",
         "    return first\n",
         "    return first + place.dst(wall)\n",
         (WALL,),
@@ -123,7 +123,7 @@ MISTAKES = (
     Mutation(
         (42,),
         "of a time that clocks show twice the first is taken",
-        "campaigns/wallclock.py",
+        "campaigns/compose/wallclock.py",
         "if first != second:",
         "if False:",
         (WALL,),
@@ -131,7 +131,7 @@ MISTAKES = (
     Mutation(
         (44,),
         "a campaign whose time has passed starts however late it is",
-        "campaigns/sending.py",
+        "campaigns/pipeline/sending.py",
         "send_at__range=(now - planning.GRACE, now)",
         "send_at__lte=now",
         (f"{RESTORED}::test_after_the_hour_a_person_is_asked",),
@@ -139,7 +139,7 @@ MISTAKES = (
     Mutation(
         (44,),
         "a campaign whose time passed a moment ago waits for a person",
-        "campaigns/planning.py",
+        "campaigns/pipeline/planning.py",
         "GRACE = timedelta(hours=1)",
         "GRACE = timedelta(seconds=0)",
         (f"{RESTORED}::test_a_time_that_passed_while_nothing_ran_is_kept_within_the_hour",),
@@ -147,7 +147,7 @@ MISTAKES = (
     Mutation(
         (47,),
         "pushes leave although what left before cannot be recorded",
-        "campaigns/transfer.py",
+        "campaigns/pipeline/transfer.py",
         "while self.next < self.released and",
         "while self.next < len(self.order) and",
         (f"{ROUGH}::test_with_a_full_disk_nothing_goes_out_unrecorded_and_it_goes_on_by_itself",),
@@ -156,20 +156,24 @@ MISTAKES = (
     Mutation(
         (55,),
         "claiming a batch locks nothing",
-        "campaigns/claiming.py",
+        "campaigns/pipeline/claiming.py",
         '            .select_for_update(of=("self",), '
         "skip_locked=connection.features.has_select_for_update_skip_locked)\n",
         "",
-        ("tests/campaigns/test_claiming.py::test_senders_that_claim_at_the_same_time_never_get_the_same_batch",),
+        (
+            "tests/campaigns/pipeline/test_claiming.py::test_senders_that_claim_at_the_same_time_never_get_the_same_batch",
+        ),
         postgres=True,
     ),
     Mutation(
         (55,),
         "a batch that is claimed looks as if nobody had it",
-        "campaigns/claiming.py",
+        "campaigns/pipeline/claiming.py",
         "= Batch.Status.SENDING, uuid.uuid4(), 0",
         "= Batch.Status.QUEUED, uuid.uuid4(), 0",
-        ("tests/campaigns/test_claiming.py::test_senders_that_claim_at_the_same_time_never_get_the_same_batch",),
+        (
+            "tests/campaigns/pipeline/test_claiming.py::test_senders_that_claim_at_the_same_time_never_get_the_same_batch",
+        ),
     ),
     Mutation(
         (57,),

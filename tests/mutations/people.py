@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.mutations.table import Mutation
 
-FLOW = "tests/campaigns/test_flow.py"
-TASKS = "tests/campaigns/test_tasks.py"
+FLOW = "tests/campaigns/pipeline/test_flow.py"
+TASKS = "tests/campaigns/pipeline/test_tasks.py"
 CONTROL = "tests/campaigns/test_control.py"
 PAGES = "tests/campaigns/test_pages.py"
 
@@ -13,7 +13,7 @@ MISTAKES = (
     Mutation(
         (8, 59),
         "a tick rings for nobody",
-        "campaigns/tasks.py",
+        "campaigns/upkeep/housekeeping.py",
         "    sending.sweep()\n    if claiming.due_work():",
         "    sending.sweep()\n    if False:",
         (f"{TASKS}::test_a_lost_doorbell_is_rung_again",),
@@ -21,7 +21,7 @@ MISTAKES = (
     Mutation(
         (8, 10, 59),
         "an audience that waits to be frozen is no due work",
-        "campaigns/claiming.py",
+        "campaigns/pipeline/claiming.py",
         "return sending_due() or Campaign.objects.filter(status=Status.PREPARING).exists()",
         "return sending_due()",
         (f"{TASKS}::test_a_lost_doorbell_is_rung_again",),
@@ -29,7 +29,7 @@ MISTAKES = (
     Mutation(
         (10,),
         "a campaign that starts does not wait for its audience",
-        "campaigns/planning.py",
+        "campaigns/pipeline/planning.py",
         "campaign.move(Status.PREPARING, started_at=now,",
         "campaign.move(Status.SENDING if campaign.audience else Status.SCHEDULED, started_at=now,",
         (f"{TASKS}::test_freezing_resumes_at_its_cursor_and_twice_changes_nothing",),
@@ -37,7 +37,7 @@ MISTAKES = (
     Mutation(
         (11,),
         "freezing goes on a little before where it broke off",
-        "campaigns/planning.py",
+        "campaigns/pipeline/planning.py",
         "cursor=ids[-1], audience=row.audience + len(ids))",
         "cursor=ids[-2], audience=row.audience + len(ids))",
         (f"{TASKS}::test_freezing_resumes_at_its_cursor_and_twice_changes_nothing",),
@@ -45,15 +45,17 @@ MISTAKES = (
     Mutation(
         (11,),
         "nothing leaves before the whole audience is frozen",
-        "campaigns/claiming.py",
+        "campaigns/pipeline/claiming.py",
         "MOVING = (Status.PREPARING, Status.SENDING)",
         "MOVING = (Status.SENDING,)",
-        ("tests/campaigns/test_breaker.py::test_the_first_batches_leave_while_the_audience_is_still_being_frozen",),
+        (
+            "tests/campaigns/pipeline/test_breaker.py::test_the_first_batches_leave_while_the_audience_is_still_being_frozen",
+        ),
     ),
     Mutation(
         (51,),
         "a second press of Send is told that it was the first",
-        "campaigns/views_compose.py",
+        "campaigns/compose/views.py",
         "        if row.status != Status.DRAFT:\n            raise MoveRefused(already(row))",
         '        if row.status != Status.DRAFT:\n            return _("On its way.")',
         (f"{PAGES}::test_many_presses_of_send_make_one_run_and_polite_answers",),
@@ -61,7 +63,7 @@ MISTAKES = (
     Mutation(
         (51,),
         "a second press of Send is an error",
-        "campaigns/views_compose.py",
+        "campaigns/compose/views.py",
         "    except MoveRefused as refusal:\n        messages.info(request, str(refusal))\n    except NotReady",
         "    except NotReady",
         (f"{PAGES}::test_many_presses_of_send_make_one_run_and_polite_answers",),
@@ -69,7 +71,7 @@ MISTAKES = (
     Mutation(
         (53,),
         "batches of a paused campaign are claimed",
-        "campaigns/claiming.py",
+        "campaigns/pipeline/claiming.py",
         "MOVING = (Status.PREPARING, Status.SENDING)",
         "MOVING = (Status.PREPARING, Status.SENDING, Status.PAUSED)",
         (f"{FLOW}::test_pause_keeps_what_is_left_and_resume_sends_exactly_that",),
@@ -77,7 +79,7 @@ MISTAKES = (
     Mutation(
         (53,),
         "a pause ends nothing that was claimed",
-        "campaigns/transfer.py",
+        "campaigns/pipeline/transfer.py",
         "self.leaving |= self.stop() or campaign_status(self.claim.campaign) not in GOING_ON",
         "self.leaving |= self.stop()",
         (f"{FLOW}::test_pause_keeps_what_is_left_and_resume_sends_exactly_that",),
@@ -85,7 +87,7 @@ MISTAKES = (
     Mutation(
         (54,),
         "an edit goes into a campaign that was sent meanwhile",
-        "campaigns/views_compose.py",
+        "campaigns/compose/views.py",
         "if now.status != Status.DRAFT:",
         "if False:",
         (f"{PAGES}::test_somebody_sends_while_somebody_else_still_writes",),
@@ -93,7 +95,7 @@ MISTAKES = (
     Mutation(
         (56,),
         "a device that was retired meanwhile gets its push",
-        "campaigns/transfer.py",
+        "campaigns/pipeline/transfer.py",
         "if row[5] != Device.Status.ACTIVE:",
         "if False:",
         (f"{FLOW}::test_a_device_erased_or_retired_meanwhile_is_skipped",),
@@ -101,7 +103,7 @@ MISTAKES = (
     Mutation(
         (56,),
         "the audience is not frozen before nobody new comes",
-        "campaigns/planning.py",
+        "campaigns/pipeline/planning.py",
         "if len(ids) == CHUNK:",
         "if ids:",
         (f"{FLOW}::test_the_audience_is_frozen_when_the_campaign_starts",),
@@ -109,7 +111,7 @@ MISTAKES = (
     Mutation(
         (58,),
         "a doorbell of another version is answered",
-        "campaigns/tasks.py",
+        "campaigns/pipeline/tasks.py",
         "if version != VERSION:",
         "if version < VERSION:",
         (f"{TASKS}::test_a_doorbell_of_another_version_does_nothing",),
@@ -117,7 +119,7 @@ MISTAKES = (
     Mutation(
         (60,),
         "without its credential a campaign goes out as if it needed none",
-        "campaigns/rendering.py",
+        "campaigns/pipeline/rendering.py",
         "        if self.unreadable:\n",
         "        if False:\n",
         (f"{FLOW}::test_a_credential_that_cannot_be_decrypted_pauses_before_anything_leaves",),
@@ -125,10 +127,10 @@ MISTAKES = (
     Mutation(
         (),
         "campaigns with nothing due are looked at one by one",
-        "campaigns/claiming.py",
+        "campaigns/pipeline/claiming.py",
         "Campaign.objects.filter(on_pace(now), Exists(due), status__in=MOVING)",
         "Campaign.objects.filter(on_pace(now), status__in=MOVING)",
-        ("tests/campaigns/test_claiming.py::test_campaigns_with_nothing_due_are_not_looked_at",),
+        ("tests/campaigns/pipeline/test_claiming.py::test_campaigns_with_nothing_due_are_not_looked_at",),
     ),
     Mutation(
         (),
@@ -141,7 +143,7 @@ MISTAKES = (
     Mutation(
         (),
         "no pace is too slow",
-        "campaigns/planning.py",
+        "campaigns/pipeline/planning.py",
         "if not per_minute or devices <= per_minute * minutes:",
         "if True:",
         (f"{CONTROL}::test_a_pace_that_cannot_reach_everybody_is_refused",),
@@ -149,7 +151,7 @@ MISTAKES = (
     Mutation(
         (),
         "sending again keeps no pace",
-        "campaigns/planning.py",
+        "campaigns/pipeline/planning.py",
         "due_at, size = clock.now(), batch_size(campaign.per_minute)",
         "due_at, size = clock.now(), BATCH",
         (f"{CONTROL}::test_sending_again_keeps_the_pace_and_is_prepared_by_the_senders",),
@@ -158,14 +160,14 @@ MISTAKES = (
         (),
         "sending again may be too slow",
         "campaigns/control.py",
-        "planning.too_slow(count, campaign.per_minute, lasts(campaign))",
-        "planning.too_slow(count, None, lasts(campaign))",
+        "planning.too_slow(count, campaign.per_minute, planning.lasts(campaign))",
+        "planning.too_slow(count, None, planning.lasts(campaign))",
         (f"{CONTROL}::test_sending_again_at_a_pace_that_cannot_reach_everybody_is_refused",),
     ),
     Mutation(
         (),
         "sending again is offered for those who have two copies",
-        "campaigns/planning.py",
+        "campaigns/pipeline/planning.py",
         ", outcome__in=AGAIN[which], copies__lt=most)",
         ", outcome__in=AGAIN[which])",
         (f"{CONTROL}::test_only_those_are_offered_whom_it_would_reach",),
@@ -173,10 +175,10 @@ MISTAKES = (
     Mutation(
         (),
         "a healthy campaign that is being sent does not add up",
-        "campaigns/reconciling.py",
+        "campaigns/upkeep/reconciling.py",
         "report = Report(campaign.pk, _under_way(campaign), campaign.audience)",
         "report = Report(campaign.pk, False, campaign.audience)",
-        ("tests/campaigns/test_reconcile.py::test_a_healthy_campaign_that_is_being_sent_is_still_under_way",),
+        ("tests/campaigns/upkeep/test_reconcile.py::test_a_healthy_campaign_that_is_being_sent_is_still_under_way",),
     ),
     Mutation(
         (),

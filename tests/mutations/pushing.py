@@ -6,8 +6,8 @@ from tests.mutations.table import Mutation
 
 ENGINE = "devices/push/engine.py"
 HERE = "tests/devices/push"
-FLOW = "tests/campaigns/test_flow.py"
-BREAKER = "tests/campaigns/test_breaker.py"
+FLOW = "tests/campaigns/pipeline/test_flow.py"
+BREAKER = "tests/campaigns/pipeline/test_breaker.py"
 LOST = "Lost.AMBIGUOUS if complete and not refused else Lost.NOT_SENT"
 
 MISTAKES = (
@@ -22,7 +22,7 @@ MISTAKES = (
     Mutation(
         (16,),
         "a refused connection says nothing of the service",
-        "campaigns/breaker.py",
+        "campaigns/pipeline/breaker.py",
         "(answer.http_status == 0 or answer.http_status >= 500)",
         "answer.http_status >= 500",
         (f"{BREAKER}::test_a_service_that_refuses_connections_is_down_too",),
@@ -41,7 +41,7 @@ MISTAKES = (
         ENGINE,
         "exchange.slow = True\n                self._slow += 1",
         "exchange.slow = False",
-        ("tests/campaigns/test_slow_devices.py",),
+        ("tests/campaigns/pipeline/test_slow_devices.py",),
     ),
     Mutation(
         (17,),
@@ -95,7 +95,7 @@ MISTAKES = (
     Mutation(
         (20,),
         "a push in doubt is repeated for as long as it is in doubt",
-        "campaigns/retry.py",
+        "campaigns/pipeline/retry.py",
         "verdict.ambiguous and not never_twice and copies == 0",
         "verdict.ambiguous and not never_twice",
         (f"{FLOW}::test_a_lost_answer_is_sent_once_more_and_marked",),
@@ -103,7 +103,7 @@ MISTAKES = (
     Mutation(
         (20,),
         "a push in doubt is not marked as a possible copy",
-        "campaigns/retry.py",
+        "campaigns/pipeline/retry.py",
         "return Decision(Outcome.RETRY if moment else Outcome.UNKNOWN, copies + 1, moment)",
         "return Decision(Outcome.RETRY if moment else Outcome.UNKNOWN, copies, moment)",
         (f"{FLOW}::test_a_lost_answer_is_sent_once_more_and_marked",),
@@ -159,7 +159,7 @@ MISTAKES = (
     Mutation(
         (24,),
         "failures in a row open no breaker",
-        "campaigns/breaker.py",
+        "campaigns/pipeline/breaker.py",
         "self._failures[service] >= TRIP",
         "self._failures[service] >= 10**9",
         (f"{BREAKER}::test_an_outage_opens_the_breaker_and_most_devices_are_not_even_tried",),
@@ -167,7 +167,7 @@ MISTAKES = (
     Mutation(
         (24,),
         "a breaker that opened stays open",
-        "campaigns/sending.py",
+        "campaigns/pipeline/sending.py",
         "            breaker.close(service)\n",
         "",
         (f"{BREAKER}::test_sending_resumes_by_itself_and_reaches_everybody_once",),
@@ -175,7 +175,7 @@ MISTAKES = (
     Mutation(
         (24,),
         "the first batch after an outage goes as any other",
-        "campaigns/transfer.py",
+        "campaigns/pipeline/transfer.py",
         "self.released = min(self.released, 1)",
         "pass",
         (f"{BREAKER}::test_one_push_at_a_time_finds_out_that_it_lasts_and_the_pause_grows",),
@@ -183,7 +183,7 @@ MISTAKES = (
     Mutation(
         (27,),
         "the breaker judges by the status of HTTP alone",
-        "campaigns/breaker.py",
+        "campaigns/pipeline/breaker.py",
         "return of_service and (",
         "return (",
         (f"{BREAKER}::test_one_apps_refused_certificate_is_not_the_service",),
@@ -207,7 +207,7 @@ MISTAKES = (
     Mutation(
         (27,),
         "a refused credential never pauses",
-        "campaigns/retry.py",
+        "campaigns/pipeline/retry.py",
         "return together >= SHARE * audience",
         "return False",
         (f"{FLOW}::test_a_refused_credential_pauses_at_once_and_costs_nobody_a_delivery",),
@@ -215,7 +215,7 @@ MISTAKES = (
     Mutation(
         (27,),
         "a refused credential always pauses",
-        "campaigns/retry.py",
+        "campaigns/pipeline/retry.py",
         "if not accepted + accepted_before:",
         "if True:",
         ("tests/campaigns/test_control.py::test_a_few_phones_that_refuse_our_credential_hold_nobody_up",),
@@ -223,7 +223,7 @@ MISTAKES = (
     Mutation(
         (28,),
         "an expired channel is kept",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         "if decision.outcome is Outcome.GONE:",
         "if decision.outcome is Outcome.DROPPED:",
         (f"{FLOW}::test_an_expired_channel_is_retired_with_the_campaign_that_showed_it",),

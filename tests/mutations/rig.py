@@ -16,7 +16,7 @@ MISTAKES = (
     Mutation(
         (1, 2, 13),
         "what a dead sender had not started is done",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         '"status": Batch.Status.QUEUED,\n        "ids"',
         '"status": Batch.Status.DONE,\n        "ids"',
         KILLED,
@@ -25,7 +25,7 @@ MISTAKES = (
     Mutation(
         (3, 29),
         "what a dead sender had recorded is pending again",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         "pending = set(claim.pending) - rows",
         "pending = set(claim.pending)",
         KILLED,
@@ -34,7 +34,7 @@ MISTAKES = (
     Mutation(
         (4, 8),
         "a task that nobody confirmed keeps the doorbell silent",
-        "campaigns/tasks.py",
+        "campaigns/pipeline/tasks.py",
         "waiting = OrmQ.objects.filter(lock__lte=clock.now()).count()",
         "waiting = OrmQ.objects.count()",
         KILLED,
@@ -59,15 +59,17 @@ MISTAKES = (
     Mutation(
         (14, 36),
         "a sender that froze for a moment has lost its batch for good",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         "if now < lease_until + PATIENCE and journal.owner_lives(folder, name):",
         "if now < lease_until:",
-        ("tests/campaigns/test_settling.py::test_a_living_sender_of_this_machine_keeps_its_batch_beyond_the_lease",),
+        (
+            "tests/campaigns/pipeline/test_settling.py::test_a_living_sender_of_this_machine_keeps_its_batch_beyond_the_lease",
+        ),
     ),
     Mutation(
         (12,),
         "what was released is written down too late",
-        "campaigns/claiming.py",
+        "campaigns/pipeline/claiming.py",
         "batch.released = first_release(batch.claims, len(batch.ids) // 8, len(batch.doubtful) // 8)",
         "batch.released = 0",
         LOST_MACHINE,
@@ -76,7 +78,7 @@ MISTAKES = (
     Mutation(
         (12,),
         "what was released is written down a window too late",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         '{"released": window.released,',
         '{"released": max(0, window.released - 256),',
         LOST_MACHINE,
@@ -111,15 +113,15 @@ MISTAKES = (
         (31,),
         "a worker that is started while the database is away ends",
         RUNWORKER,
-        "                refuse_second_host()\n                restored.look()\n            except DatabaseError",
-        "                refuse_second_host()\n                restored.look()\n            except ZeroDivisionError",
+        "hold_if_restored()\n            except DatabaseError",
+        "hold_if_restored()\n            except ZeroDivisionError",
         (f"{OUTAGES}::test_a_database_that_is_away_is_waited_for_and_said",),
         postgres=True,
     ),
     Mutation(
         (),
         "the watchdog knows of no batch that was done between two looks",
-        "campaigns/watchdog.py",
+        "campaigns/pipeline/watchdog.py",
         " or Worker.objects.filter(recorded_at__gt=since).exists()",
         "",
         ("tests/rig/test_watchdog.py::test_a_steady_trickle_of_tiny_batches_and_a_paced_campaign_restart_nobody",),
@@ -127,7 +129,7 @@ MISTAKES = (
     Mutation(
         (2,),
         "rig: the journal has no line of what leaves",
-        "campaigns/journal.py",
+        "campaigns/pipeline/journal.py",
         'self._write("".join([f"S {device}\\n" for device in devices]))',
         "pass",
         command=CHAOS,
@@ -136,7 +138,7 @@ MISTAKES = (
     Mutation(
         (2, 12),
         "rig: whom a dead sender had moved to a later batch goes back into the old one",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         " - set(unpack(row.moved))",
         "",
         command=CHAOS,
@@ -145,7 +147,7 @@ MISTAKES = (
     Mutation(
         (12, 14),
         "rig: what was released is written down too late",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         '{"released": window.released,',
         '{"released": max(0, window.released - 256),',
         command=FROZEN,
@@ -154,7 +156,7 @@ MISTAKES = (
     Mutation(
         (14,),
         "rig: a window is recorded without its fence",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         "filter(pk=claim.batch, claim_token=claim.token, status=Batch.Status.SENDING)",
         "filter(pk=claim.batch)",
         command=FROZEN,

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from tests.mutations.table import Mutation
 
-SETTLING = "tests/campaigns/test_settling.py"
-MISHAPS = "tests/campaigns/test_mishaps.py"
-JOURNAL = "tests/campaigns/test_journal.py"
+SETTLING = "tests/campaigns/pipeline/test_settling.py"
+MISHAPS = "tests/campaigns/pipeline/test_mishaps.py"
+JOURNAL = "tests/campaigns/pipeline/test_journal.py"
 MOVED = f"{SETTLING}::test_a_device_on_hold_that_was_moved_to_a_later_batch_does_not_come_back"
 
 MISTAKES = (
     Mutation(
         (2,),
         "answers in the journal of a dead sender are forgotten",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         "known = [answer for answer in answers if answer.device in pending]",
         "known: list[Answered] = []",
-        (f"{SETTLING}::test_what_was_answered_is_recorded_by_the_heir_and_the_untouched_go_back",),
+        (f"{SETTLING}::test_what_was_answered_is_recorded_by_the_new_owner_and_the_untouched_go_back",),
     ),
     Mutation(
         (2,),
         "a push in doubt goes back unmarked",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         "doubtful=frozenset(maybe))",
         "doubtful=frozenset())",
-        (f"{SETTLING}::test_what_was_answered_is_recorded_by_the_heir_and_the_untouched_go_back",),
+        (f"{SETTLING}::test_what_was_answered_is_recorded_by_the_new_owner_and_the_untouched_go_back",),
     ),
     Mutation(
         (2,),
         "“never twice” repeats what was in doubt at a death",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         "final = maybe if claim.never_twice else maybe & claim.doubtful",
         "final = maybe & claim.doubtful",
         (f"{SETTLING}::test_never_twice_lists_the_doubtful_as_unknown",),
@@ -37,7 +37,7 @@ MISTAKES = (
     Mutation(
         (2,),
         "the journal has no line of what leaves",
-        "campaigns/journal.py",
+        "campaigns/pipeline/journal.py",
         'self._write("".join([f"S {device}\\n" for device in devices]))',
         "pass",
         (f"{JOURNAL}::test_the_heir_learns_what_was_answered_and_what_is_in_doubt",),
@@ -45,7 +45,7 @@ MISTAKES = (
     Mutation(
         (2, 12),
         "whom a dead sender had moved to a later batch goes back into the old one",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         " - set(unpack(row.moved))",
         "",
         (MOVED,),
@@ -53,7 +53,7 @@ MISTAKES = (
     Mutation(
         (2, 12),
         "whom a sender moves to a later batch is not written down with it",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         '{"moved": pack(moved)} if window.deferred else {}',
         "{}",
         (MOVED,),
@@ -61,7 +61,7 @@ MISTAKES = (
     Mutation(
         (3,),
         "what a dead sender had recorded is pending again",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         "pending = set(claim.pending) - rows",
         "pending = set(claim.pending)",
         (f"{SETTLING}::test_an_answer_that_was_recorded_before_the_death_is_not_recorded_twice",),
@@ -69,7 +69,7 @@ MISTAKES = (
     Mutation(
         (3, 47),
         "a window is written in several transactions",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         "    with transaction.atomic():\n        ending =",
         "    if True:\n        ending =",
         (f"{SETTLING}::test_a_sender_that_dies_within_a_record_has_written_nothing",),
@@ -77,7 +77,7 @@ MISTAKES = (
     Mutation(
         (9,),
         "a batch that kills its senders is claimed for ever",
-        "campaigns/claiming.py",
+        "campaigns/pipeline/claiming.py",
         "if batch.claims >= PARKED_AT:",
         "if batch.claims >= 99 * PARKED_AT:",
         (f"{SETTLING}::test_a_batch_that_kills_its_senders_is_parked_with_only_its_culprit",),
@@ -85,7 +85,7 @@ MISTAKES = (
     Mutation(
         (9,),
         "the whole batch is parked with its culprit",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         "culprit, rest = ids[:1], ids[1:]",
         "culprit, rest = ids, ids[:0]",
         (f"{SETTLING}::test_a_batch_that_kills_its_senders_is_parked_with_only_its_culprit",),
@@ -101,7 +101,7 @@ MISTAKES = (
     Mutation(
         (12,),
         "without a journal nothing is in doubt",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         "maybe = set(ids[: row.released]) if doubtful is None else doubtful",
         "maybe = doubtful or set()",
         (f"{SETTLING}::test_without_a_journal_everything_released_and_without_a_row_is_doubtful",),
@@ -109,7 +109,7 @@ MISTAKES = (
     Mutation(
         (13,),
         "who is told to stop goes on until all is sent",
-        "campaigns/sending.py",
+        "campaigns/pipeline/sending.py",
         "            transfer.leaving = True\n",
         "            transfer.leaving = False\n",
         (f"{SETTLING}::test_a_told_sender_gives_back_what_it_did_not_start",),
@@ -117,7 +117,7 @@ MISTAKES = (
     Mutation(
         (14,),
         "a window is recorded without its fence",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         "filter(pk=claim.batch, claim_token=claim.token, status=Batch.Status.SENDING)",
         "filter(pk=claim.batch)",
         (f"{SETTLING}::test_a_sender_that_lost_its_batch_writes_nothing",),
@@ -125,7 +125,7 @@ MISTAKES = (
     Mutation(
         (14,),
         "a window is recorded under whoever's claim there is",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         "filter(pk=claim.batch, claim_token=claim.token, status=Batch.Status.SENDING)",
         "filter(pk=claim.batch, status=Batch.Status.SENDING)",
         (f"{SETTLING}::test_a_sender_whose_batch_somebody_else_has_writes_nothing",),
@@ -133,7 +133,7 @@ MISTAKES = (
     Mutation(
         (29,),
         "a window whose confirmation got lost is taken for somebody else's",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         "if mine.filter(windows=claim.windows + 1).exists():",
         "if False:",
         (f"{SETTLING}::test_a_window_whose_confirmation_got_lost_is_not_written_twice",),
@@ -141,7 +141,7 @@ MISTAKES = (
     Mutation(
         (29,),
         "a window whose confirmation got lost is written again",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         "if mine.filter(windows=claim.windows).update(",
         "if mine.update(",
         (f"{SETTLING}::test_a_window_whose_confirmation_got_lost_is_not_written_twice",),
@@ -150,7 +150,7 @@ MISTAKES = (
         (48,),
         # Without the silence alone nothing changes: what follows an emptied file has no claim, and is not read.
         "the journal goes on after a write that failed",
-        "campaigns/journal.py",
+        "campaigns/pipeline/journal.py",
         "        self._silent = True\n        try:\n            os.ftruncate(self._file, 0)",
         "        try:\n            pass",
         (f"{JOURNAL}::test_a_journal_that_missed_a_line_tells_nothing_at_all",),
@@ -158,7 +158,7 @@ MISTAKES = (
     Mutation(
         (48,),
         "the journal keeps what it had before a write that failed",
-        "campaigns/journal.py",
+        "campaigns/pipeline/journal.py",
         "        try:\n            os.ftruncate(self._file, 0)",
         "        try:\n            pass",
         (f"{JOURNAL}::test_a_journal_that_missed_a_line_tells_nothing_at_all",),
@@ -166,7 +166,7 @@ MISTAKES = (
     Mutation(
         (48,),
         "after a full disk and a kill the journal's word is final",
-        "campaigns/journal.py",
+        "campaigns/pipeline/journal.py",
         "        self._silent = True\n        try:\n            os.ftruncate(self._file, 0)",
         "        try:\n            pass",
         (f"{SETTLING}::test_after_a_full_disk_and_a_kill_whatever_may_have_left_is_in_doubt",),
@@ -174,7 +174,7 @@ MISTAKES = (
     Mutation(
         (48,),
         "no sender starts where the journal cannot be made",
-        "campaigns/journal.py",
+        "campaigns/pipeline/journal.py",
         "            self._complain(error)\n\n    def _made",
         "            raise\n\n    def _made",
         (f"{JOURNAL}::test_without_room_for_its_file_a_sender_works_without_one",),
@@ -182,7 +182,7 @@ MISTAKES = (
     Mutation(
         (56,),
         "a late answer judges whatever address the device has by now",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         'f"id IN ({numbers}) AND address_digest IN',
         'f"id IN ({numbers}) OR address_digest IN',
         (
@@ -193,7 +193,7 @@ MISTAKES = (
     Mutation(
         (),
         "an end by django-q2 closes the journals as if nothing were open",
-        "campaigns/tasks.py",
+        "campaigns/pipeline/tasks.py",
         "except BaseException:  # also",
         "except Exception:  # also",
         (f"{MISHAPS}::test_a_sender_that_django_q2_ends_leaves_its_journals_to_others",),
@@ -201,7 +201,7 @@ MISTAKES = (
     Mutation(
         (),
         "a sender does not leave when its time is over",
-        "campaigns/sending.py",
+        "campaigns/pipeline/sending.py",
         "if told or time.monotonic() >= until:",
         "if told:",
         (f"{MISHAPS}::test_a_budget_is_kept_also_with_devices_that_go_one_at_a_time",),
@@ -209,7 +209,7 @@ MISTAKES = (
     Mutation(
         (),
         "an audience that cannot be prepared stops everybody",
-        "campaigns/sending.py",
+        "campaigns/pipeline/sending.py",
         'with settling.set_apart(first, "Its audience cannot be prepared"):',
         "with suppress():",
         (f"{MISHAPS}::test_a_rule_that_cannot_be_read_pauses_its_campaign_and_no_other",),
@@ -217,7 +217,7 @@ MISTAKES = (
     Mutation(
         (),
         "a campaign that cannot be started stops everybody",
-        "campaigns/sending.py",
+        "campaigns/pipeline/sending.py",
         'with settling.set_apart(campaign.pk, "It could not be started"), suppress(MoveRefused):',
         "with suppress(MoveRefused):",
         (f"{MISHAPS}::test_a_campaign_that_cannot_be_started_pauses_and_the_next_one_starts",),
@@ -225,7 +225,7 @@ MISTAKES = (
     Mutation(
         (),
         "a journal that cannot be settled stops everybody",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         'with set_apart(campaign or 0, "What a sender left could not be settled"):',
         "with suppress():",
         (f"{MISHAPS}::test_a_journal_that_cannot_be_settled_is_set_aside_and_its_batch_settled_by_the_lease",),
@@ -233,7 +233,7 @@ MISTAKES = (
     Mutation(
         (),
         "a batch that cannot be taken over stops everybody",
-        "campaigns/settling.py",
+        "campaigns/pipeline/settling.py",
         'with set_apart(campaign, "What a sender left could not be settled"):',
         "with suppress():",
         (f"{MISHAPS}::test_a_batch_that_cannot_be_settled_holds_up_no_other",),
@@ -241,9 +241,9 @@ MISTAKES = (
     Mutation(
         (),
         "a later batch that somebody had is written over",
-        "campaigns/recording.py",
+        "campaigns/pipeline/recording.py",
         "untouched = waiting.filter(claims=0, claimed_at=None)",
         "untouched = waiting",
-        ("tests/campaigns/test_claiming.py::test_a_later_batch_that_somebody_had_is_never_written_over",),
+        ("tests/campaigns/pipeline/test_claiming.py::test_a_later_batch_that_somebody_had_is_never_written_over",),
     ),
 )

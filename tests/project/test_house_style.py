@@ -23,6 +23,7 @@ CHOSEN_BY_OTHERS = {
     "handle",  # of a Django command
     "data_received",  # of an asyncio protocol
     "EmulatorProcess",  # a process of the operating system
+    "ProcessGroup",  # likewise a group of them
 }
 
 

@@ -13,7 +13,7 @@ from allauth.mfa.totp.internal import auth as totp
 from django.contrib.auth.models import User
 from django.test import Client
 
-from devices.secrets import decrypt
+from devices.common.secrets import decrypt
 
 WORDS = "correct horse battery"
 ASK = "/sign-in/second-factor/"

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import get_resolver
 
-from devices.clock import now
+from devices.common.clock import now
 from devices.models import App, Device
 
 LISTS = (

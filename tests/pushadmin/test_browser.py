@@ -11,9 +11,9 @@ from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from playwright.sync_api import Browser, Page, expect
 
-from campaigns import tasks
 from campaigns.models import Campaign
-from devices.clock import now
+from campaigns.pipeline import tasks
+from devices.common.clock import now
 from devices.models import App
 from pushadmin import roles
 from tests.browser import barriers

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from campaigns import stats
 from campaigns.models import Worker
-from devices import clock
+from campaigns.pipeline import watchdog
+from devices.common import clock
 from pushadmin import health
 from pushadmin.health import Beats, Readiness
 
@@ -75,7 +75,7 @@ def test_of_two_machines_that_should_work_one_is_not_enough(
         ready = readiness._workers_beat()
     assert ready
     beat("machine-a:1")
-    beat("machine-b:7", ago=stats.ABSENT.total_seconds() + 5)
+    beat("machine-b:7", ago=watchdog.ABSENT.total_seconds() + 5)
     readiness.beats._moved["machine-b"] -= health.ALIVE + 1
     beat("machine-a:1")
     assert not readiness._workers_beat()

@@ -17,7 +17,7 @@ from django.urls import get_resolver
 from django_q.models import OrmQ, Task
 
 from campaigns.models import Campaign
-from devices.clock import now
+from devices.common.clock import now
 from devices.models import ApiKey, App, Device, Segment
 from pushadmin import roles
 from tests.pushadmin.test_addresses import own_patterns

@@ -14,12 +14,12 @@ from django.core.management import CommandError, call_command
 from django.db import Error
 from django.test import Client
 
-from campaigns import tasks
 from campaigns.models import Batch, Breaker, Campaign
-from campaigns.recording import LEASE
-from devices.clock import now
+from campaigns.pipeline import tasks
+from campaigns.pipeline.recording import LEASE
+from devices.common.clock import now
+from devices.common.secrets import digest
 from devices.models import App, Credential, Device
-from devices.secrets import digest
 from pushadmin import checks, health
 from pushadmin.overview import SHOWN
 

@@ -15,10 +15,10 @@ from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
 
-from campaigns import planning
 from campaigns.models import Campaign, Notification
+from campaigns.pipeline import planning
+from devices.common.secrets import digest
 from devices.models import ApiKey, App, Device, Segment, Tally
-from devices.secrets import digest
 from pushadmin import step_up
 from tests.pushadmin.conftest import MINE, WORDS, Watch, asked, code, secret_of
 

@@ -11,8 +11,8 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
-from devices import limits
-from devices.limits import Limit
+from devices.common import limits
+from devices.common.limits import Limit
 from devices.models import Tally
 from pushadmin import throttle
 from tests.waiting import ended
@@ -109,7 +109,7 @@ def test_of_forty_at_once_exactly_so_many_pass_as_may(transactional_db: None) ->
 @pytest.mark.threats(14, 31)
 def test_a_window_ends_and_a_refused_call_does_not_lengthen_it(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     clock: dict[str, Any] = {"now": 1000.0}
-    monkeypatch.setattr("devices.limits.time.time", lambda: clock["now"])
+    monkeypatch.setattr("devices.common.limits.time.time", lambda: clock["now"])
     limit = Limit("window", 2, 60)
     assert [limit.exceeded("x") for _ in range(3)] == [0, 0, 61]
     clock["now"] = 1059.0

@@ -19,7 +19,8 @@ from typing import Any
 
 import psutil
 
-from campaigns import journal, lifeline
+from campaigns.pipeline import journal
+from devices.common import lifeline
 from tests.rig.outcome import Outcome
 from tests.rig.world import CONCURRENCY, ROLES, ROOT, World
 from tests.waiting import line_of, until
@@ -38,7 +39,7 @@ TOLD_EVERY = 20.0  # seconds between two lines of a long run
 DAY = 86_400.0  # seconds the emulator's clock is moved on each time: quotas and the hour after a 406 or 412 pass
 AT_WORK = 5.0  # of them it is waited for somebody who has a batch, to be frozen
 LONG_FREEZES = 0.15  # of all freezes, where there are two machines
-BEYOND_LEASE = 24.0  # seconds of a long freeze: then another machine takes the batches (campaigns.recording.LEASE)
+BEYOND_LEASE = 24.0  # seconds of a long freeze: then another machine takes the batches (recording.LEASE)
 HARMLESS = {"web", "database"}  # no sender ends by these
 DUE = """
 SELECT 1 FROM campaigns_batch b JOIN campaigns_campaign c ON c.id = b.campaign_id

@@ -21,15 +21,19 @@ django.setup()
 
 from django.db import Error, connection  # noqa: E402 (after setup)
 
-from campaigns import control, sending, stats, tasks  # noqa: E402
+from campaigns import control  # noqa: E402
+from campaigns.compose import release  # noqa: E402
 from campaigns.control import NotReady  # noqa: E402
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, Notification, pack, unpack  # noqa: E402
-from campaigns.reconciling import Ledger, reconcile  # noqa: E402
-from campaigns.recording import LEASE, message_id  # noqa: E402
-from devices import clock  # noqa: E402
+from campaigns.monitor import stats  # noqa: E402
+from campaigns.pipeline import sending  # noqa: E402
+from campaigns.pipeline.recording import LEASE, message_id  # noqa: E402
+from campaigns.upkeep import housekeeping  # noqa: E402
+from campaigns.upkeep.reconciling import Ledger, reconcile  # noqa: E402
+from devices.common import clock  # noqa: E402
+from devices.common.secrets import digest  # noqa: E402
 from devices.models import App, Device  # noqa: E402
 from devices.registration import Registration, forget, register  # noqa: E402
-from devices.secrets import digest  # noqa: E402
 
 Status = Campaign.Status
 MOVING = [Status.PREPARING, Status.SENDING]
@@ -69,7 +73,7 @@ def start(never_twice: bool, per_minute: int | None = None, ends_after: float | 
     app = App.objects.get(slug="rig")
     campaign = Campaign.objects.create(app=app, name="Rig", never_twice=never_twice, per_minute=per_minute)
     Notification.objects.create(campaign=campaign, message="toast", fields={"title": "Rig", "text": "Hold on"})
-    control.start(campaign, None)
+    release.start(campaign, None)
     if ends_after is not None:
         Campaign.objects.filter(pk=campaign.pk).update(expires_at=clock.now() + timedelta(seconds=ends_after))
     return campaign.pk
@@ -119,7 +123,7 @@ def cancel(seed: int) -> int:
 def again(seed: int) -> int:
     """Send a finished one again, to the failed or to the unknown."""
     campaign = one(seed, Status.FINISHED)
-    offered = control.again(campaign, stats.progress(campaign)) if campaign else {}
+    offered = stats.repeatable(campaign, stats.progress(campaign)) if campaign else {}
     return control.send_again(campaign, random.Random(seed).choice(sorted(offered))) if campaign and offered else 0
 
 
@@ -181,7 +185,7 @@ def erase(seed: int) -> int:
 
 def sweep() -> int:
     """Do what every tick does; return how many journals are left of senders of this machine."""
-    tasks.tick()
+    housekeeping.tick()
     return len([*sending.journal_folder().glob("*")])
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from campaigns.recording import LEASE
+from campaigns.pipeline.recording import LEASE
 from tests.rig import chaos
 from tests.rig.outcome import Outcome
 from tests.rig.world import ROLES, World

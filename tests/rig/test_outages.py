@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from campaigns.recording import LEASE
+from campaigns.pipeline.recording import LEASE
 from tests.rig.world import ROOT, World
 from tests.waiting import ending, until
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campaigns import demo
+from campaigns.upkeep import demo
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campaigns import pruning
+from campaigns.upkeep import pruning
 
 
 class Command(BaseCommand):

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campaigns import reconciling
 from campaigns.models import Campaign
+from campaigns.upkeep import reconciling
 
 SHOWN = 20  # violations that are printed for each campaign
 

@@ -15,9 +15,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from campaigns import lifeline, restored, tasks, watchdog
 from campaigns.models import Worker
-from devices import clock, keys
+from campaigns.pipeline import tasks, watchdog
+from campaigns.upkeep import housekeeping, restored
+from devices import keys
+from devices.common import clock, lifeline
 
 logger = logging.getLogger(__name__)
 
@@ -102,9 +104,9 @@ class Command(BaseCommand):
         while not (self.stopping or lifeline.wait(BEAT)):
             trouble = "" if cluster.lives else "The cluster had ended."
             try:
-                restored.look()
+                restored.hold_if_restored()
                 restored.remember(tasks.note_worker("watchdog", doing="watching", restarts=restarts, note=note))
-                tasks.tick()
+                housekeeping.tick()
                 if watchdog.moving():
                     moved = time.monotonic()
                 elif time.monotonic() - moved > STUCK:
@@ -129,7 +131,7 @@ class Command(BaseCommand):
             try:
                 refuse_other_keys()
                 refuse_second_host()
-                restored.look()
+                restored.hold_if_restored()
             except DatabaseError as error:
                 logger.warning("The database does not answer: %s", error)
                 connection.close()

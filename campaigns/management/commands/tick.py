@@ -6,14 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from campaigns import tasks
+from campaigns.upkeep import housekeeping
 
 
 class Command(BaseCommand):
     """Start what is due, settle what the dead left, ring when there is work."""
 
-    help = "Start due campaigns, settle what dead senders left behind and wake the workers. Harmless at any time."
+    help = "Start due campaigns, settle what crashed senders left behind and wake the workers. Harmless at any time."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it once."""
-        tasks.tick()
+        housekeeping.tick()

@@ -18,15 +18,15 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campaigns import lifeline
+from devices.common import lifeline
 from pushadmin import environment as env
 
-FAREWELL = 25.0  # seconds the children get to end by themselves
+SHUTDOWN_SECONDS = 25.0  # seconds the children get to end by themselves
 BEAT = 0.2
 
 
 @dataclass(slots=True)
-class Household:
+class ProcessGroup:
     """Child processes, each in a process group of its own, that end when we end."""
 
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Household:
         os.close(self._pipe[1])
         for child in self.children.values():
             self._signal(child, signal.SIGTERM)
-        until = time.monotonic() + FAREWELL
+        until = time.monotonic() + SHUTDOWN_SECONDS
         while time.monotonic() < until and any(child.poll() is None for child in self.children.values()):
             time.sleep(0.05)
         for child in self.children.values():
@@ -90,26 +90,26 @@ class Command(BaseCommand):
             signal.signal(number, self._told_to_stop)
         host = f"127.0.0.1:{emulator_port}"
         call_command("setup")
-        household = Household()
+        group = ProcessGroup()
         try:
             if demo:
                 settings.EMULATOR = os.environ["PUSHADMIN_EMULATOR"] = host
-                flags = ["--port", str(emulator_port), "--lifeline-fd", str(household.lifeline)]
-                household.start("emulator", *manage("pushemulator", *flags))
+                flags = ["--port", str(emulator_port), "--lifeline-fd", str(group.lifeline)]
+                group.start("emulator", *manage("pushemulator", *flags))
                 call_command("demo", stdout=self.stdout)
-            household.start("worker", *manage("runworker"))
-            household.start("web server", *manage("runweb"), PORT=str(port), BIND="")
-            self._await(household, f"http://127.0.0.1:{port}/healthz")
+            group.start("worker", *manage("runworker"))
+            group.start("web server", *manage("runweb"), PORT=str(port), BIND="")
+            self._await(group, f"http://127.0.0.1:{port}/healthz")
             self._tell(port, host if demo else "")
-            self._watch(household)
+            self._watch(group)
         finally:
-            household.stop()
+            group.stop()
         self.stdout.write("Stopped.")
 
-    def _await(self, household: Household, url: str) -> None:
+    def _await(self, group: ProcessGroup, url: str) -> None:
         until = time.monotonic() + 60
         while not self.told and not answers(url):
-            if fallen := household.fallen():
+            if fallen := group.fallen():
                 raise CommandError(f"The {fallen} did not start; its own words are above.")
             if time.monotonic() > until:
                 raise CommandError("The web server did not answer within a minute.")
@@ -125,9 +125,9 @@ class Command(BaseCommand):
         self.stdout.write("\nThe link is good for one hour and one sign-in. Ctrl-C stops everything.\n")
         self.stdout.flush()
 
-    def _watch(self, household: Household) -> None:
+    def _watch(self, group: ProcessGroup) -> None:
         while not self.told:
-            if fallen := household.fallen():
+            if fallen := group.fallen():
                 raise CommandError(f"The {fallen} ended by itself, so everything was stopped. Its own words are above.")
             time.sleep(BEAT)
 

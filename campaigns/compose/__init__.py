@@ -1,0 +1,1 @@
+"""Writing a campaign, seeing what it makes, and sending it off."""

@@ -1,0 +1,177 @@
+"""What will happen if this campaign is sent now: who gets it, in which bytes, and what some of them will not see."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Count, Max, Q, QuerySet
+
+from campaigns.compose.composing import Wire, wire
+from campaigns.control import TIME_OVER, NotReady
+from campaigns.models import Campaign
+from campaigns.pipeline import planning, watchdog
+from campaigns.pipeline.rendering import message_of
+from devices import segments
+from devices.common import clock
+from devices.common.query import primary_key
+from devices.models import App, Credential, Device, Segment
+from devices.push import services
+from devices.push.base import PushService, Target
+from devices.push.message import Message, MessageInvalid, Problem
+from devices.versions import unranked
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The devices of one push service that would get it."""
+
+    service: PushService
+    devices: int
+    on_hold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """Everything the confirm page says. ``refusal`` is a sentence when it cannot be sent at all."""
+
+    reach: list[Reach]
+    wires: list[Wire]
+    whom: str  # in words
+    messages: list[Message]
+    gives_up: int  # hours after the start
+    warnings: list[Problem] = field(default_factory=list)
+    refusal: str = ""
+
+    @property
+    def devices(self) -> int:
+        """How many devices would get it."""
+        return sum(reach.devices for reach in self.reach)
+
+
+def reach_of(audience: QuerySet[Device]) -> list[Reach]:
+    """Count an audience by push service, exactly, in one query."""
+    held = Q(hold_until__gt=clock.now())
+    rows = audience.order_by().values("service").annotate(all=Count("pk"), held=Count("pk", filter=held))
+    return [Reach(services.find(row["service"]), row["all"], row["held"]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An App and a segment chosen in a form: whom that means, in words and numbers."""
+
+    whom: str
+    reach: list[Reach]
+
+    @property
+    def devices(self) -> int:
+        """How many devices that are."""
+        return sum(reach.devices for reach in self.reach)
+
+    @property
+    def on_hold(self) -> int:
+        """How many of them wait until they may be sent to again."""
+        return sum(reach.on_hold for reach in self.reach)
+
+
+def choice(app: object, segment: object) -> Choice | None:
+    """Return whom a form's values for App and segment mean; None when they mean nobody in particular."""
+    chosen = App.objects.filter(pk=primary_key(app)).first()
+    row = Segment.objects.filter(pk=primary_key(segment), app=chosen).first() if segment and chosen else None
+    if chosen is None or (segment and row is None):
+        return None
+    rule = row.rule if row else {}
+    return Choice(segments.in_words(rule), reach_of(segments.devices(chosen, rule)))
+
+
+def assess(campaign: Campaign) -> Preflight:
+    """Look at a campaign without changing anything; a handful of queries."""
+    rule = campaign.segment.rule if campaign.segment else {}
+    audience = segments.devices(campaign.app, rule)
+    reach = reach_of(audience)
+    classes = list(
+        audience.order_by().values_list("service", "os_rank").annotate(count=Count("pk"), address=Max("address"))
+    )
+    wires: list[Wire] = []
+    said: list[Message] = []
+    warnings: list[Problem] = []
+    for notification in campaign.notifications.all():
+        try:
+            message = message_of(notification)
+        except MessageInvalid:
+            continue  # the refusal says it
+        said.append(message)
+        wires += wires_of(message, classes)
+        for one in reach:
+            warnings += [problem for problem in one.service.problems(message) if problem.level == "warning"]
+    warnings += [*_credential_warnings(campaign, reach), *_worker_warnings()]
+    return Preflight(reach, wires, segments.in_words(rule), said, _hours(campaign), warnings, _refusal(campaign))
+
+
+def check(campaign: Campaign) -> None:
+    """Raise NotReady when the campaign has nothing to say, says it wrongly, or has nobody to say it to."""
+    notifications = list(campaign.notifications.all())
+    if not notifications:
+        raise NotReady("This campaign has no message yet.")
+    audience = segments.devices(campaign.app, campaign.segment.rule if campaign.segment else {})
+    counted = list(audience.values_list("service").annotate(Count("pk")).order_by())
+    slugs = [slug for slug, count in counted if count]
+    if not slugs:
+        whom = f"the segment “{campaign.segment}”" if campaign.segment else f"“{campaign.app}”"
+        raise NotReady(f"Nobody would get this: {whom} has no device that can be reached.")
+    for notification in notifications:
+        try:
+            message = message_of(notification)
+        except MessageInvalid as invalid:
+            raise NotReady(" ".join(problem.sentence for problem in invalid.problems)) from invalid
+        for slug in slugs:
+            errors = [problem for problem in services.find(slug).problems(message) if problem.level == "error"]
+            if errors:
+                raise NotReady(" ".join(problem.sentence for problem in errors))
+    total = sum(count for _, count in counted)
+    if slow := planning.too_slow(total, campaign.per_minute, planning.lasts(campaign)):
+        raise NotReady(slow)
+
+
+def _hours(campaign: Campaign) -> int:
+    return int(planning.lasts(campaign).total_seconds() // 3600)
+
+
+def _refusal(campaign: Campaign) -> str:
+    try:
+        check(campaign)
+    except NotReady as not_ready:
+        return str(not_ready)
+    if campaign.send_at and campaign.send_at <= clock.now():
+        return TIME_OVER
+    return ""
+
+
+def wires_of(message: Message, classes: Sequence[tuple[str, int | None, int, str]]) -> list[Wire]:
+    """Return one wire for each class of devices, the largest class first."""
+    members: Counter[tuple[str, str]] = Counter()
+    sample: dict[tuple[str, str], Target] = {}
+    for slug, os_rank, count, address in classes:
+        target = Target(address, unranked(os_rank))
+        key = slug, services.find(slug).variant(target)
+        members[key] += count
+        sample.setdefault(key, target)
+    return [
+        wire(message, services.find(slug), sample[slug, variant], count)
+        for (slug, variant), count in members.most_common()
+    ]
+
+
+def _worker_warnings() -> list[Problem]:
+    return [] if watchdog.workers_alive() else [Problem("", watchdog.NO_WORKER, "warning")]
+
+
+def _credential_warnings(campaign: Campaign, reach: Sequence[Reach]) -> list[Problem]:
+    now = clock.now()
+    rows = Credential.objects.filter(app=campaign.app, service__in=[one.service.slug for one in reach])
+    return [
+        Problem("", f"The certificate for {services.find(row.service).label} has expired.", "warning")
+        for row in rows
+        if row.expires_at and row.expires_at <= now
+    ]

@@ -1,0 +1,1 @@
+"""Watching a campaign: its numbers, its history, its pages."""

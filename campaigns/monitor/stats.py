@@ -1,0 +1,205 @@
+"""The numbers on the pages, one query each. Their cost depends on open batches, never on how many were pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, Min, Q, Sum
+from django.db.models.functions import Coalesce
+
+from campaigns.control import BY_HAND, END_PASSED
+from campaigns.models import Batch, Breaker, Campaign, Delivery
+from campaigns.pipeline import planning, watchdog
+from devices.common import clock
+from devices.push import services
+from devices.push.base import Outcome
+
+Status = Campaign.Status
+FINAL = (
+    Outcome.ACCEPTED,
+    Outcome.DROPPED,
+    Outcome.GONE,
+    Outcome.REJECTED,
+    Outcome.UNKNOWN,
+    Outcome.EXPIRED,
+    Outcome.SKIPPED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where one campaign stands. ``counts`` are devices by their latest final outcome; ``waiting`` is the rest."""
+
+    audience: int
+    counts: dict[Outcome, int]
+    attempts: int  # pushes that were answered or lost, all attempts
+    repeats: int  # devices queued for a further attempt
+    repeat_at: datetime | None  # when the next of them is due
+    in_flight: int  # devices released to senders and without a record
+    parked: int
+    denied: int = 0  # attempts that were refused for our credential
+
+    @property
+    def final(self) -> int:
+        """Devices with a final outcome."""
+        return sum(self.counts.values())
+
+    @property
+    def failed(self) -> int:
+        """Devices that did not get it and will not: everything final but accepted and left out on purpose."""
+        return self.final - self.counts[Outcome.ACCEPTED] - self.counts[Outcome.SKIPPED] - self.counts[Outcome.DROPPED]
+
+    @property
+    def waiting(self) -> int:
+        """Devices without a final outcome."""
+        return max(0, self.audience - self.final)
+
+    @property
+    def percent(self) -> int:
+        """Share of the audience with a final outcome, rounded down: 100 means all."""
+        return 100 * self.final // self.audience if self.audience else 0
+
+
+def progress(campaign: Campaign) -> Progress:
+    """Return the numbers of one campaign, in one query over its batches."""
+    return progress_of([campaign])[campaign.pk]
+
+
+def progress_of(campaigns: Sequence[Campaign]) -> dict[int, Progress]:
+    """Return the numbers of several campaigns by primary key, in one query over their batches."""
+    sums = {outcome.value: Coalesce(Sum(outcome.value), 0) for outcome in Outcome}
+    queued, busy = Q(status=Batch.Status.QUEUED), Q(status=Batch.Status.SENDING)
+    rows = (
+        Batch.objects.filter(campaign__in=[campaign.pk for campaign in campaigns])
+        .values("campaign")
+        .annotate(
+            **sums,
+            repeats=Coalesce(Sum("size", filter=Q(attempt__gt=1) & queued), 0),
+            repeat_at=Min("due_at", filter=Q(attempt__gt=1) & queued),
+            out=Coalesce(Sum(F("released"), filter=busy), 0),
+            parked=Coalesce(Sum("size", filter=Q(status=Batch.Status.PARKED)), 0),
+        )
+        .order_by()
+    )
+    found = {row["campaign"]: row for row in rows}
+    return {campaign.pk: _progress(campaign.audience, found.get(campaign.pk)) for campaign in campaigns}
+
+
+def _progress(audience: int, row: dict[str, Any] | None) -> Progress:
+    if row is None:
+        return Progress(audience, dict.fromkeys(FINAL, 0), 0, 0, None, 0, 0)
+    return Progress(
+        audience=audience,
+        counts={outcome: row[outcome.value] for outcome in FINAL},
+        attempts=sum(row[outcome.value] for outcome in Outcome) - row["skipped"],
+        repeats=row["repeats"],
+        repeat_at=row["repeat_at"],
+        in_flight=row["out"],
+        parked=row["parked"],
+        denied=row[Outcome.DENIED.value],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A batch in the hands of a sender, for "who has what, since when"."""
+
+    worker: str
+    since: datetime
+    size: int
+    attempt: int
+
+
+def holders(campaign: Campaign) -> list[Holder]:
+    """Return who is sending this campaign right now."""
+    rows = Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.SENDING).order_by("claimed_at")[:20]
+    return [
+        Holder(row.claimed_by.partition(" ")[0], row.claimed_at or row.due_at, row.size, row.attempt) for row in rows
+    ]
+
+
+def doubled(campaign: Campaign) -> int:
+    """Return how many devices may have got a second copy."""
+    return Delivery.objects.filter(campaign=campaign.pk, latest=True, copies__gte=2).count()
+
+
+def standstill(campaign: Campaign, now: datetime | None = None) -> str:
+    """Return why nothing moves when nothing moves, as a sentence for the page; "" when all is well or all is done.
+
+    A page that asks for many campaigns reads the database's clock once and passes it as ``now``.
+    """
+    now = now or clock.now()
+    status = campaign.status
+    if status == Status.PAUSED:
+        out = progress(campaign).in_flight
+        if out:
+            return f"Pausing: up to {out} pushes are still in flight."
+        over = f" {END_PASSED}" if time_over(campaign, now) else ""
+        return f"{why_paused(campaign)}{over}"
+    if status not in {Status.SCHEDULED, Status.PREPARING, Status.SENDING}:
+        return ""
+    if needed := wants_person(campaign, now):
+        return needed
+    if not watchdog.workers_alive(now):
+        return watchdog.NO_WORKER
+    return "" if status == Status.SCHEDULED else _waiting(campaign, now)
+
+
+def why_paused(campaign: Campaign) -> str:
+    """Return why a campaign is paused, as a sentence that begins with that word."""
+    because = campaign.paused_because
+    return because if because == BY_HAND else f"Paused: {because}"
+
+
+def wants_person(campaign: Campaign, now: datetime) -> str:
+    """Return why a scheduled campaign does not go out by itself, as a sentence; "" when it does."""
+    if campaign.status != Status.SCHEDULED:
+        return ""
+    if (campaign.send_at or now) < now - planning.GRACE:
+        return "Its time came while no worker was running, so it was not sent. Send it now, or take it back to draft."
+    if not campaign.owner_may_send:
+        who = campaign.started_by or "Who"
+        return f"{who} scheduled it and may no longer send campaigns, so it waits for somebody who may: “Send now”."
+    return ""
+
+
+def denied(campaign: Campaign) -> int:
+    """Return how many devices wait because the service does not take our credential for them."""
+    return Delivery.objects.filter(campaign=campaign.pk, latest=True, outcome=Outcome.DENIED).count()
+
+
+def time_over(campaign: Campaign, now: datetime) -> bool:
+    """Return whether the end of a paused campaign has passed, so that going on needs a new one."""
+    return campaign.status == Status.PAUSED and campaign.expires_at is not None and campaign.expires_at <= now
+
+
+def _waiting(campaign: Campaign, now: datetime) -> str:
+    """Return what a campaign under way waits for, as a sentence; "" when it waits for nothing."""
+    queued = Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.QUEUED)
+    if Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.SENDING).exists():
+        return ""
+    due = queued.filter(due_at__lte=now)
+    down = Breaker.objects.filter(service__in=due.values("service")).order_by("open_until").first()
+    if down and not due.exclude(service=down.service).exists():
+        label = services.find(down.service).label
+        return f"{label} does not answer since {down.since:%H:%M:%S} UTC. Next try at {down.open_until:%H:%M:%S} UTC."
+    next_due = queued.aggregate(first=Min("due_at"))["first"]
+    if campaign.status == Status.SENDING and next_due and next_due > now:
+        return f"Waiting until {next_due:%H:%M:%S} UTC: the next devices are due then."
+    if campaign.paced_until and campaign.paced_until > now:
+        return f"At {campaign.per_minute} a minute, the next devices are due at {campaign.paced_until:%H:%M:%S} UTC."
+    return ""
+
+
+def repeatable(campaign: Campaign, progress: Progress) -> dict[str, int]:
+    """Return how many devices each kind of "send again" would reach; only the kinds that are possible now."""
+    if campaign.status != Status.FINISHED or campaign.pruned_at:
+        return {}
+    possible = [
+        which for which, outcomes in planning.AGAIN.items() if any(progress.counts[outcome] for outcome in outcomes)
+    ]
+    found = {which: planning.repeatable(campaign, which).count() for which in possible}
+    return {which: count for which, count in found.items() if count}

@@ -1,0 +1,333 @@
+"""One window of answers into the database: fenced, in one transaction, all or nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from campaigns.models import Batch, Campaign, Delivery, pack
+from campaigns.pipeline.journal import Answered
+from campaigns.pipeline.retry import Decision, decide
+from devices.models import Device
+from devices.push.base import Outcome
+
+LEASE = timedelta(seconds=20)
+FRESH = timedelta(hours=1)  # a device's last acceptance is written no more often than this
+UNKNOWN_DEVICE = ("", None)
+COUNTERS = {outcome: outcome.value for outcome in Outcome}
+
+
+class Fenced(Exception):
+    """The claim is somebody else's by now: write nothing, stop."""
+
+
+def message_id(campaign: int, device: int) -> str:
+    """Return the id that every copy of this campaign for this device carries: a UUID of version 8 (RFC 9562 §5.8)."""
+    digest = blake2b(b"%d:%d" % (campaign, device), digest_size=16, person=b"push message").hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:]}"
+
+
+@dataclass(slots=True)
+class Claim:
+    """A batch in the hands of one sender. ``pending`` are the ids without an outcome, in the order of sending."""
+
+    batch: int
+    token: uuid.UUID
+    campaign: int
+    app: int
+    service: str
+    attempt: int
+    claims: int
+    pending: list[int]
+    doubtful: set[int]
+    never_twice: bool
+    expires_at: datetime | None
+    leave_denied: bool = False  # a device whose push is refused for our credential is given up
+    windows: int = 0  # how many of this claim are recorded
+    moved: list[int] = field(default_factory=list)  # put into later batches under this claim, without a delivery
+    # (attempt, moment) → the later batch this claim already made for it
+    later: dict[tuple[int, datetime], Later] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A batch for devices that need another moment."""
+
+    ids: list[int]
+    doubtful: list[int]
+    batch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one transaction writes. ``deferred`` are devices on hold with the moment they are free again."""
+
+    answers: Sequence[Answered]
+    deferred: Sequence[tuple[int, datetime]] = ()
+    released: int = 0
+    doubtful: frozenset[int] = frozenset()  # learnt at settling: may have got a copy, and no answer is known
+    known: Mapping[int, Sequence[Any]] = field(default_factory=dict)  # rows of transfer.DEVICE_COLUMNS by device
+    pausing: bool = False  # the campaign pauses for a refused credential: whoever resumes it wants it tried at once
+
+
+def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = False, headway: bool = True) -> None:
+    """Write a window and what follows from it; raise Fenced when the claim is lost.
+
+    With ``give_back`` the claim ends: a batch with nothing pending is done, any other is queued again; ``headway``
+    False lets the claim count against it. A window that was written before, its confirmation lost with the
+    connection, is not written twice. ``claim`` is changed only when the transaction stands.
+    """
+    decided = [(answer, _decide(claim, answer, now, window.pausing)) for answer in window.answers]
+    leaving = {answer.device for answer in window.answers} | {device for device, _ in window.deferred}
+    left = [device for device in claim.pending if device not in leaving]
+    later = dict(claim.later)
+    moved = claim.moved + [device for device, _ in window.deferred]
+    doubtful = (claim.doubtful | window.doubtful) - leaving
+    counts = Counter(COUNTERS[decision.outcome] for _, decision in decided)
+    with transaction.atomic():
+        ending = _ending(left, doubtful, headway) if give_back else {"moved": pack(moved)} if window.deferred else {}
+        if _fence(claim, window, counts, now, ending):
+            _insert([_row(claim, answer, decision) for answer, decision in decided])
+            if claim.attempt > 1:
+                Delivery.objects.filter(
+                    campaign=claim.campaign,
+                    device__in=[answer.device for answer, _ in decided],
+                    attempt__lt=claim.attempt,
+                    latest=True,
+                ).update(latest=False)
+            _mark_devices(claim, decided, window.known, now)
+            _queue_later(claim, decided, window.deferred, later, now)
+        else:
+            later = {}  # what was made then is not known here: the next ones get batches of their own
+    claim.pending, claim.doubtful, claim.later, claim.moved = left, doubtful, later, moved
+    claim.windows += 1
+
+
+def _decide(claim: Claim, answer: Answered, now: datetime, pausing: bool) -> Decision:
+    return decide(
+        answer.verdict,
+        attempt=claim.attempt,
+        copies=1 if answer.device in claim.doubtful else 0,
+        never_twice=claim.never_twice,
+        now=now,
+        expires_at=claim.expires_at,
+        unreached=answer.unreached,
+        pausing=pausing,
+        leave_denied=claim.leave_denied,
+        spread=(claim.batch * 37 % 100) / 100,
+    )
+
+
+def _ending(left: list[int], doubtful: set[int], headway: bool) -> dict[str, Any]:
+    """Return the columns of a batch whose claim ends."""
+    columns: dict[str, Any] = {"claim_token": None, "lease_until": None, "claimed_by": "", "released": 0, "moved": b""}
+    if not left:
+        return columns | {"status": Batch.Status.DONE, "ids": b"", "doubtful": b""}
+    if headway:
+        columns["claims"] = 0
+    # The doubtful go first: the sooner they are settled, the shorter anybody has to wonder.
+    order = sorted(left, key=lambda device: device not in doubtful)
+    return columns | {
+        "status": Batch.Status.QUEUED,
+        "ids": pack(order),
+        "doubtful": pack(device for device in order if device in doubtful),
+    }
+
+
+def _fence(claim: Claim, window: Window, counts: Counter[str], now: datetime, more: dict[str, Any]) -> bool:
+    """Write the batch's own columns; False when this very window stands already, Fenced when the claim is lost.
+
+    ``more`` are the columns beside counters and lease, or instead of them when the claim ends.
+    """
+    columns: dict[str, Any] = {name: F(name) + count for name, count in counts.items()}
+    if window.deferred:
+        columns["deferred"] = F("deferred") + len(window.deferred)
+    columns |= {"released": window.released, "lease_until": now + LEASE} | more
+    mine = Batch.objects.filter(pk=claim.batch, claim_token=claim.token, status=Batch.Status.SENDING)
+    if mine.filter(windows=claim.windows).update(windows=claim.windows + 1, **columns):
+        return True
+    if mine.filter(windows=claim.windows + 1).exists():
+        return False
+    raise Fenced(f"batch {claim.batch} was claimed by somebody else")
+
+
+COLUMNS = (
+    "campaign_id",
+    "device_id",
+    "attempt",
+    "batch_id",
+    "outcome",
+    "latest",
+    "copies",
+    "http_status",
+    "words",
+    "message_id",
+    "milliseconds",
+    "reason",
+    "at",
+)
+Row = tuple[Any, ...]
+
+
+def _row(claim: Claim, answer: Answered, decision: Decision) -> Row:
+    return (
+        claim.campaign,
+        answer.device,
+        claim.attempt,
+        claim.batch,
+        decision.outcome.value,
+        True,
+        decision.copies,
+        answer.http_status or None,
+        "; ".join([f"{name}: {value}" for name, value in answer.verdict.words])[:400].replace("\0", ""),
+        message_id(claim.campaign, answer.device),
+        answer.milliseconds,
+        answer.verdict.reason[:300].replace("\0", ""),
+        answer.at,
+    )
+
+
+def _insert(rows: Sequence[Row]) -> None:
+    """Add deliveries: COPY on PostgreSQL, executemany on SQLite (measured: docs/decisions.md)."""
+    if not rows:
+        return
+    table, columns = Delivery._meta.db_table, ", ".join(COLUMNS)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Django does not see what goes on inside COPY: without the wrapper its errors would be psycopg's own.
+            with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
+        marks = ", ".join(["%s"] * len(COLUMNS))
+        moments = {row[12]: connection.ops.adapt_datetimefield_value(row[12]) for row in rows}
+        cursor.executemany(
+            f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608 (names are constants)
+            [(*row[:9], row[9].replace("-", ""), *row[10:12], moments[row[12]]) for row in rows],
+        )
+
+
+def _mark_devices(
+    claim: Claim, decided: Iterable[tuple[Answered, Decision]], known: Mapping[int, Sequence[Any]], now: datetime
+) -> None:
+    """Note on the devices what their answers showed, in one update per kind of news and in the order of ids.
+
+    An answer concerns the address that was pushed to. A device that has registered with another one meanwhile, perhaps
+    days before a journal is adopted, is left as it is.
+
+    What the device's row says already is not written again, and the last acceptance is exact to FRESH: half of the
+    database's time would go into it. The history has it to the millisecond.
+    """
+    news: dict[tuple[tuple[str, Any], ...], list[Answered]] = defaultdict(list)
+    for answer, decision in decided:
+        changes: dict[str, Any] = {}
+        verdict = answer.verdict
+        connection, accepted_at = known.get(answer.device, UNKNOWN_DEVICE)[-2:]
+        if not answer.address_digest:
+            continue
+        if decision.outcome is Outcome.ACCEPTED and (accepted_at is None or now - accepted_at > FRESH):
+            changes |= {"accepted_at": now}
+        if verdict.connection and (verdict.connection[:40] != connection or changes):
+            changes |= {"connection": verdict.connection[:40], "connection_at": now}
+        if verdict.hold:
+            changes |= {"hold_until": now + verdict.hold}
+        if decision.outcome is Outcome.GONE:
+            changes |= {
+                "status": Device.Status.RETIRED,
+                "retired_reason": verdict.reason[:300],
+                "retired_at": now,
+                "retired_by": claim.campaign,
+            }
+        if changes:
+            news[tuple(changes.items())].append(answer)
+    for columns, answers in news.items():
+        _update_devices(dict(columns), answers)
+
+
+def _update_devices(changes: dict[str, Any], answers: Sequence[Answered]) -> None:
+    """Write the same ``changes`` to all devices that still have the address which ``answers`` are about.
+
+    By hand: Django takes longer to say it than the database to do it.
+    """
+    meta = Device._meta
+    fields: list[Any] = [meta.get_field(name) for name in changes]
+    assignments = ", ".join(f"{field.column} = %s" for field in fields)
+    values = [field.get_db_prep_save(value, connection) for field, value in zip(fields, changes.values(), strict=True)]
+    numbers = ", ".join(map(str, sorted(answer.device for answer in answers)))
+    # Where two devices of one window have swapped addresses, both addresses got the same news: it is true of either.
+    digests = [answer.address_digest for answer in answers]
+    theirs = f"id IN ({numbers}) AND address_digest IN ({', '.join(['%s'] * len(digests))})"
+    with connection.cursor() as cursor:
+        statement = f"UPDATE {meta.db_table} SET {assignments} WHERE {theirs}"  # noqa: S608 (all our own)
+        cursor.execute(statement, [*values, *digests])
+
+
+def _queue_later(
+    claim: Claim,
+    decided: Iterable[tuple[Answered, Decision]],
+    deferred: Iterable[tuple[int, datetime]],
+    later: dict[tuple[int, datetime], Later],
+    now: datetime,
+) -> None:
+    """Put everybody who needs another moment into a later batch; the ones of one claim share theirs."""
+    fresh: dict[tuple[int, datetime], Later] = {}
+
+    def put(device: int, attempt: int, moment: datetime, doubtful: bool) -> None:
+        group = fresh.setdefault((attempt, _rounded(moment) if moment > now else moment), Later([], []))
+        group.ids.append(device)
+        if doubtful:
+            group.doubtful.append(device)
+
+    for answer, decision in decided:
+        if decision.again_at:
+            put(answer.device, claim.attempt + 1, decision.again_at, decision.copies > 0)
+    for device, moment in deferred:
+        put(device, claim.attempt, moment, device in claim.doubtful)
+    for key, group in sorted(fresh.items()):
+        later[key] = _append(later.get(key), group, now) or _create(claim, *key, group)
+
+
+def _append(earlier: Later | None, fresh: Later, now: datetime) -> Later | None:
+    """Add to a batch this claim made before; None when there is none or somebody has ever claimed it.
+
+    One that was claimed and given back has lost the ids that were sent: writing ours over it would send them again.
+    """
+    if earlier is None:
+        return None
+    both = Later(earlier.ids + fresh.ids, earlier.doubtful + fresh.doubtful, earlier.batch)
+    waiting = Batch.objects.filter(pk=both.batch or 0, status=Batch.Status.QUEUED, due_at__gt=now)
+    untouched = waiting.filter(claims=0, claimed_at=None)
+    written = untouched.update(ids=pack(both.ids), doubtful=pack(both.doubtful), size=len(both.ids))
+    return both if written else None
+
+
+def _create(claim: Claim, attempt: int, moment: datetime, group: Later) -> Later:
+    batch = Batch.objects.create(
+        campaign_id=claim.campaign,
+        service=claim.service,
+        attempt=attempt,
+        due_at=moment,
+        ids=pack(group.ids),
+        doubtful=pack(group.doubtful),
+        size=len(group.ids),
+    )
+    return Later(group.ids, group.doubtful, batch.pk)
+
+
+def _rounded(moment: datetime) -> datetime:
+    """Round up to ten seconds, so that repetitions gather in few batches."""
+    seconds = moment.second % 10 + moment.microsecond / 1e6
+    return moment + timedelta(seconds=(10 - seconds) % 10)
+
+
+def campaign_status(campaign: int) -> str:
+    """Return the status as it is now in the database."""
+    return str(Campaign.objects.values_list("status", flat=True).get(pk=campaign))

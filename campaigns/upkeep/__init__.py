@@ -1,0 +1,1 @@
+"""What is done beside the sending: reconciling, pruning, restored backups, the demo."""

@@ -1,0 +1,58 @@
+"""Old single deliveries go, in chunks that hold nobody up; the totals of every campaign stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from campaigns.models import Campaign, Delivery
+from devices.common import clock
+
+CHUNK = 5000  # deliveries deleted in one transaction
+ENDED = (Campaign.Status.FINISHED, Campaign.Status.CANCELLED)
+
+
+def old(before: datetime) -> QuerySet[Campaign]:
+    """Return the campaigns that ended before a moment and still have their single deliveries."""
+    return Campaign.objects.filter(status__in=ENDED, finished_at__lt=before, pruned_at=None).order_by("pk")
+
+
+def prune(days: int) -> Iterator[tuple[Campaign, int]]:
+    """Remove the deliveries of campaigns that ended more than ``days`` ago; yield each with how many those were.
+
+    Safe to break off at any time: what is left is removed the next time.
+    """
+    for campaign in old(clock.now() - timedelta(days=days)):
+        removed = 0
+        while count := _remove_some(campaign.pk):
+            removed += count
+        Campaign.objects.filter(pk=campaign.pk).update(pruned_at=clock.now())
+        yield campaign, removed
+
+
+def _remove_some(campaign: int) -> int:
+    """Delete the next chunk by key and return how many deliveries that were."""
+    with transaction.atomic():
+        keys = list(
+            Delivery.objects.filter(campaign=campaign)
+            .order_by("device_id", "attempt")
+            .values_list("device_id", flat=True)[:CHUNK]
+        )
+        if not keys:
+            return 0
+        table = Delivery._meta.db_table
+        with connection.cursor() as cursor:
+            statement = f"DELETE FROM {table} WHERE campaign_id = %s AND device_id BETWEEN %s AND %s"  # noqa: S608
+            cursor.execute(statement, [campaign, keys[0], keys[-1]])
+            return int(cursor.rowcount)
+
+
+def prune_if_wanted(budget: int = 1) -> None:
+    """Remove what the setting RETENTION_DAYS no longer keeps, at most ``budget`` campaigns at a time."""
+    if settings.RETENTION_DAYS:
+        for _, _ in zip(range(budget), prune(settings.RETENTION_DAYS), strict=False):
+            pass

@@ -1,0 +1,1 @@
+"""What both apps need and neither owns. Imports nothing of theirs."""

@@ -1,0 +1,56 @@
+"""Old deliveries go; the numbers of a campaign stay as they were."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from campaigns.models import Delivery
+from campaigns.monitor import stats
+from campaigns.upkeep import housekeeping, pruning
+from campaigns.upkeep.reconciling import reconcile
+from tests.campaigns.conftest import House
+
+
+def test_old_deliveries_go_and_totals_stay(house: House, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "CHUNK", 7)
+    house.phones(*["ok"] * 30, "suppressed", "status-400")
+    old = house.send()
+    before = stats.progress(old)
+    clock.advance(timedelta(days=40))
+    recent = house.send()
+    out = io.StringIO()
+    call_command("prune", days=30, stdout=out)
+    assert "32 deliveries removed." in out.getvalue()
+    assert not Delivery.objects.filter(campaign=old).exists()
+    assert Delivery.objects.filter(campaign=recent).count() == 32
+    old.refresh_from_db()
+    assert stats.progress(old) == before
+    assert reconcile(old).violations == []
+    assert stats.repeatable(old, before) == {}
+    assert list(pruning.prune(30)) == []
+
+
+def test_nothing_is_removed_unless_somebody_wants_it(house: House, clock: Any, settings: Any) -> None:
+    house.phones("ok")
+    house.send()
+    clock.advance(timedelta(days=4000))
+    housekeeping.tick()
+    assert Delivery.objects.count() == 1
+    with pytest.raises(CommandError, match="how many days"):
+        call_command("prune")
+    settings.RETENTION_DAYS = 365
+    housekeeping.tick()
+    assert Delivery.objects.count() == 0
+
+
+def test_a_campaign_that_still_moves_is_left_alone(house: House, clock: Any) -> None:
+    house.phones("queue-full", "ok")
+    house.send(expires_after=timedelta(days=900))
+    clock.advance(timedelta(days=800))
+    assert list(pruning.prune(30)) == []
+    assert Delivery.objects.count() == 2
