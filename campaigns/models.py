@@ -66,6 +66,18 @@ class Campaign(models.Model):
     again = models.CharField(max_length=10, blank=True, editable=False)
     leave_denied = models.BooleanField(default=False, editable=False)  # a refused credential is final for its device
 
+    # What a person writes of it, beside what it says: the form, the fingerprint of a draft and a duplicate have these.
+    CONTENT: ClassVar[tuple[str, ...]] = (
+        "app",
+        "name",
+        "segment",
+        "send_at",
+        "time_zone",
+        "expires_after",
+        "never_twice",
+        "per_minute",
+    )
+
     class Meta:
         ordering: ClassVar[list[str]] = ["-id"]
         permissions = [
@@ -142,17 +154,24 @@ def refusal(now: Campaign.Status, to: Campaign.Status) -> str:
 
 
 class Notification(models.Model):
-    """The content a person wrote: one row per language. ``fields`` is what ``Message.to_fields`` gives."""
+    """The content a person wrote: one row per variant and language.
+
+    ``fields`` is what ``Message.to_fields`` gives, ``options`` likewise for each push service by its slug.
+    """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="notifications")
+    variant = models.CharField(max_length=20, blank=True)  # of several contents, each for a share; "" for a single one
     language = models.CharField(max_length=35, blank=True)  # "" is the default
     message = models.CharField(max_length=20)  # slug of the message: toast, flip_tile, raw, …
     fields = models.JSONField(default=dict)
+    options = models.JSONField(default=dict)  # slug of a push service → what only it can do with the message
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["campaign", "language"], name="notification_once"),
+            models.UniqueConstraint(fields=["campaign", "variant", "language"], name="notification_once"),
         ]
+
+    CONTENT: ClassVar[tuple[str, ...]] = ("variant", "language", "message", "fields", "options")
 
     def __str__(self) -> str:
         kind = MESSAGES[self.message].label if self.message in MESSAGES else self.message
@@ -239,6 +258,9 @@ class Delivery(models.Model):
     milliseconds = models.PositiveIntegerField(default=0)
     reason = models.CharField(max_length=300, blank=True)
     at = models.DateTimeField()
+    # Which content it was (Notification.variant and .language), so that they can be counted one by one.
+    variant = models.CharField(max_length=20, blank=True)
+    language = models.CharField(max_length=35, blank=True)
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
@@ -252,13 +274,21 @@ class Delivery(models.Model):
 
 
 class Breaker(models.Model):
-    """A push service that is down, as the senders found out. No row: all is well."""
+    """What fails together and is down, as the senders found out: a push service, or a part of one. No row: all is well.
 
-    service = models.CharField(max_length=20, primary_key=True)
+    ``circuit`` is the slug of the service, or begins with it and a colon (PushService.circuit).
+    """
+
+    circuit = models.CharField(max_length=120, primary_key=True)
     since = models.DateTimeField()
     level = models.PositiveSmallIntegerField(default=0)  # how often in a row it was still down
     open_until = models.DateTimeField()  # nothing is claimed before; then one push at a time
     reason = models.CharField(max_length=300, blank=True)
+
+    @property
+    def service(self) -> str:
+        """The slug of the push service."""
+        return self.circuit.partition(":")[0]
 
 
 class Worker(models.Model):

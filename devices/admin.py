@@ -161,8 +161,8 @@ class DeviceAdmin(ListedAdmin):
 
     def export(self, request: HttpRequest) -> HttpResponseBase:
         """Return what the list shows with the same search and filters, as a CSV file."""
-        views.need(request, "view_device")
-        views.need(request, "export_device")
+        views.require_permission(request, "view_device")
+        views.require_permission(request, "export_device")
         try:
             shown = self.get_changelist_instance(request).get_queryset(request)
         except IncorrectLookupParameters:

@@ -136,6 +136,12 @@ FIELDS_SCHEMA = {
     "model": {"type": "string", "maxLength": 100},
     "tags": {"type": "array", "maxItems": 50, "items": {"type": "string", "minLength": 1, "maxLength": 60}},
     "attributes": {"type": "object", "maxProperties": 50},
+    "keys": {
+        "type": "object",
+        "maxProperties": 5,
+        "additionalProperties": {"type": "string", "maxLength": 500},
+        "description": "Secrets that the service made together with the address, where it makes any.",
+    },
 }
 
 

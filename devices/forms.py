@@ -10,8 +10,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from devices import certificates, segments
-from devices.common import clock, zones
+from devices import segments
+from devices.common import zones
 from devices.models import ApiKey, App, Segment, service_choices
 from devices.registration import Registration, RegistrationRefused
 from devices.segments import FIELDS, MATCHES, RuleInvalid
@@ -28,26 +28,6 @@ class AppForm(forms.ModelForm):
         model = App
         fields = ("name", "slug", "time_zone", "ask_again_above")
         widgets = {"ask_again_above": forms.NumberInput(attrs={"min": 0})}  # the admin's own cuts five digits off
-
-
-class CertificateForm(forms.Form):
-    """A client certificate for one push service. Nothing that is uploaded is ever shown again."""
-
-    file = forms.FileField(label=_("Certificate and key"), help_text=_("PEM with both, or PFX."))
-    password = forms.CharField(
-        label=_("Its password"), required=False, widget=forms.PasswordInput(attrs={"autocomplete": "off"})
-    )
-
-    def clean(self) -> dict[str, Any]:
-        """Read the certificate; ``cleaned_data["certificate"]`` is what came of it."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if upload := cleaned.get("file"):
-            try:
-                content = upload.read(certificates.LARGEST + 1)
-                cleaned["certificate"] = certificates.read(content, cleaned.get("password", ""), clock.now())
-            except certificates.CertificateRefused as refusal:
-                self.add_error("file", str(refusal))
-        return cleaned
 
 
 class KeyForm(forms.ModelForm):

@@ -2,8 +2,8 @@
 
 The file is read twice. The first time only its form is looked at: one that is no list of devices, or breaks off in the
 middle, changes nothing. Then a row is whole or not there at all: one that cannot be a registration is listed with its
-line and its reason, every other is registered by the same path as the API's. What the export of devices writes comes
-back as it was, the state of the devices included.
+line and its reason, every other goes through the same upsert as the API's (devices/upsert.py), 500 at a time. What the
+export of devices writes comes back as it was, the state of the devices included.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 
 from devices import registration
-from devices.common import clock
 from devices.common.cells import unguarded
-from devices.common.secrets import digest, new_key
+from devices.common.secrets import digest
 from devices.exporting import STATE, TIMES
-from devices.models import App, Device, Tag
+from devices.models import App, Device
 from devices.registration import Registration, RegistrationRefused
+from devices.upsert import Write, upsert
 
 COLUMNS = ("service", "address", "installation", "language", "time_zone", "os_version", "app_version", "model", "tags")
 STATES = ("id", "app", "attributes", "test", *STATE, *TIMES)  # what the export has beside them
@@ -270,27 +270,10 @@ def _write(app: App, chunk: list[Row], report: Report) -> None:
 def _write_plain(app: App, rows: list[Row]) -> tuple[int, int, list[Row]]:
     """Write the rows that concern one device each; return how many were new and known, and the other rows."""
     fresh, known, others = _sorted(app, rows)
-    now = clock.now()
-    made = Device.objects.bulk_create(_new(app, one, now) for one in fresh)
-    changed: set[str] = set()
-    for device, one in known:
-        columns = registration.changes(device, {**one.registration.columns(), "seen_at": now}) | one.state
-        changed |= set(columns)
-        for name, value in columns.items():
-            setattr(device, name, value)
-    if known:
-        # One statement for all, much faster than bulk_update; they are locked, so none is inserted.
-        Device.objects.bulk_create(
-            [device for device, _ in known], update_conflicts=True, unique_fields=["id"], update_fields=sorted(changed)
-        )
-    _tag(app, [*zip(made, fresh, strict=True), *known])
-    return len(made), len(known), others
-
-
-def _new(app: App, row: Row, now: datetime) -> Device:
-    identity = {"public_id": row.public_id} if row.public_id else {}
-    columns = {"seen_at": now, **row.registration.columns(), **row.state, **identity}
-    return Device(app=app, secret_digest=digest(new_key("ds")), **columns)
+    writes = [Write(one.registration, None, "", one.public_id, one.state) for one in fresh]
+    writes += [Write(one.registration, device, state=one.state) for device, one in known]
+    upsert(app, writes)
+    return len(fresh), len(known), others
 
 
 def _sorted(app: App, rows: list[Row]) -> tuple[list[Row], list[tuple[Device, Row]], list[Row]]:
@@ -323,16 +306,3 @@ def _names(address_digest: str, installation: str, public_id: UUID | None) -> se
     """Return what a device is known by."""
     names = {address_digest, f"installation {installation}" if installation else "", str(public_id or "")}
     return names - {""}
-
-
-def _tag(app: App, devices: list[tuple[Device, Row]]) -> None:
-    """Give each of these devices the tags of its row, if the row has any."""
-    told = {device.pk: one.registration.tags for device, one in devices if "tags" in one.registration.given}
-    through = Device.tags.through
-    names = sorted({name for tags in told.values() for name in tags})
-    Tag.objects.bulk_create([Tag(app=app, name=name) for name in names], ignore_conflicts=True)
-    ids = dict(Tag.objects.filter(app=app, name__in=names).values_list("name", "pk"))
-    wanted = {(device, ids[name]) for device, tags in told.items() for name in tags}
-    have = {(row.device_id, row.tag_id): row.pk for row in through.objects.filter(device__in=told)}
-    through.objects.filter(pk__in=[pk for pair, pk in have.items() if pair not in wanted]).delete()
-    through.objects.bulk_create(through(device_id=device, tag_id=tag) for device, tag in sorted(wanted - set(have)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -25,18 +25,19 @@ from django.db.models import Q
 
 from devices.common import clock, zones
 from devices.common.secrets import digest, new_key
-from devices.models import App, Device, Tag
+from devices.models import App, Device
 from devices.push.base import AddressRefused
 from devices.push.services import all_services, find
+from devices.upsert import ALIVE, Write, upsert
 from devices.versions import rank
 
 T = TypeVar("T")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 _KEY = re.compile(r"[a-z0-9_]{1,40}")
 MOST_TAGS, MOST_ATTRIBUTES, LONGEST_VALUE = 50, 50, 200
+LONGEST_KEY = 500  # characters of one of a device's keys
 TEXTS = {"installation": 200, "os_version": 40, "app_version": 40, "model": 100}  # field → most characters
-ALIVE = {"status": Device.Status.ACTIVE, "retired_reason": "", "retired_at": None, "retired_by": None}
-FIELDS = ("service", "address", *TEXTS, "language", "time_zone", "tags", "attributes")
+FIELDS = ("service", "address", *TEXTS, "language", "time_zone", "tags", "attributes", "keys")
 
 
 def slugs() -> list[str]:
@@ -70,6 +71,7 @@ class Registration:
     model: str = ""
     tags: tuple[str, ...] = ()
     attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # secrets that go with the address
     given: frozenset[str] = frozenset()  # the fields that were mentioned
 
     @classmethod
@@ -93,6 +95,7 @@ class Registration:
             model=reader.text("model", TEXTS["model"]),
             tags=reader.tags(),
             attributes=reader.attributes(),
+            keys=reader.keys(service) if known is None or given.get("address") is not None else {},
             given=frozenset(name for name in given if given[name] is not None),
         )
         if reader.problems:
@@ -104,7 +107,11 @@ class Registration:
         plain = ("service", "installation", "language", "time_zone", "os_version", "app_version", "model")
         columns = {name: getattr(self, name) for name in plain if name in self.given}
         if "address" in self.given:
-            columns |= {"address": self.address, "address_digest": digest(self.address)}
+            columns |= {
+                "address": self.address,
+                "address_digest": digest(self.address),
+                "keys": dict(self.keys) or None,
+            }
         if "os_version" in self.given:
             columns["os_rank"] = rank(self.os_version)
         if "app_version" in self.given:
@@ -196,6 +203,21 @@ class _Reader:
                 return {}
         return dict(values)
 
+    def keys(self, service: str) -> dict[str, str]:
+        values = self.given.get("keys") or {}
+        if not isinstance(values, Mapping) or not all(
+            isinstance(value, str) and len(value) <= LONGEST_KEY and printable(value) for value in values.values()
+        ):
+            self.problems["keys"] = f"keys must be names with texts of at most {LONGEST_KEY} characters."
+            return {}
+        if "service" in self.problems:
+            return {}
+        try:
+            return find(service).clean_keys(values)
+        except AddressRefused as refusal:
+            self.problems["keys"] = f"keys: {refusal}"
+            return {}
+
 
 def attribute_problem(name: Any, value: Any) -> str:
     """Return what is wrong with one attribute as a sentence, or ""."""
@@ -282,15 +304,7 @@ def _patiently(step: Callable[[], T]) -> T:
 def _register(
     app: App, registration: Registration, known: Device | None, secret: str, public_id: UUID | None = None
 ) -> Registered:
-    columns = {**registration.columns(), "seen_at": clock.now()}
-    if secret:
-        columns["secret_digest"] = digest(secret)
-    if known:
-        device = _update(known, columns)
-    else:
-        device = Device.objects.create(app=app, **columns, **({"public_id": public_id} if public_id else {}))
-    if known is None or "tags" in registration.given:
-        set_tags(device, registration.tags)
+    (device,) = upsert(app, [Write(registration, known, secret, public_id)])
     return Registered(device, created=known is None, secret=secret)
 
 
@@ -300,25 +314,7 @@ def _change(device: Device, registration: Registration) -> Device:
     others = Device.objects.filter(app=known.app_id, address_digest=columns.get("address_digest")).exclude(pk=known.pk)
     if others.exists():
         raise Taken("address belongs to another device of this App. Register again to renew that one.")
-    changed = _update(known, {**columns, "seen_at": clock.now()})
-    if "tags" in registration.given:
-        set_tags(changed, registration.tags)
-    return changed
-
-
-def _update(known: Device, columns: dict[str, Any]) -> Device:
-    Device.objects.filter(pk=known.pk).update(**changes(known, columns))
-    known.refresh_from_db()
-    return known
-
-
-def changes(known: Device, columns: dict[str, Any]) -> dict[str, Any]:
-    """Return ``columns`` with what follows for a device that is known: an address brings it back to life."""
-    if "address" not in columns:
-        return columns
-    if known.address_digest == columns["address_digest"]:
-        return columns | ALIVE
-    return columns | ALIVE | {"hold_until": None, "connection": "", "connection_at": None}  # the former address's
+    return upsert(device.app, [Write(registration, known)])[0]
 
 
 def _at(app: App, address: str) -> Device | None:
@@ -347,17 +343,6 @@ def _meant(app: App, registration: Registration, public_id: UUID | None) -> Devi
     if holder and meant and holder.pk != meant.pk:
         forget(holder)  # the address moved on
     return meant
-
-
-def set_tags(device: Device, names: Iterable[str]) -> None:
-    """Give the device exactly these tags; tags that the App does not know are made."""
-    wanted = set(names)
-    have = dict(Tag.objects.filter(app=device.app_id, name__in=wanted).values_list("name", "pk"))
-    missing = [Tag(app_id=device.app_id, name=name) for name in sorted(wanted - set(have))]
-    if missing:
-        Tag.objects.bulk_create(missing, ignore_conflicts=True)
-        have = dict(Tag.objects.filter(app=device.app_id, name__in=wanted).values_list("name", "pk"))
-    device.tags.set(have.values())
 
 
 def retire(device: Device, reason: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from devices.models import App, Device, service_choices
+from devices.push.services import all_services
 from devices.versions import rank
 
 MATCHES = {"all": "all of", "any": "any of", "none": "none of"}
@@ -119,7 +120,9 @@ FIELDS: dict[str, Field] = {
     ),
     "os_version": Field("OS version", _version("os_rank"), "8.0 or 8.0.10492"),
     "app_version": Field("app version", _version("app_rank"), "3.1"),
-    "service": Field("push service", {name: _text("service")[name] for name in ("is", "is_not")}, "mpns"),
+    "service": Field(
+        "push service", {name: _text("service")[name] for name in ("is", "is_not")}, all_services()[0].slug
+    ),
     "model": Field("model", _text("model"), "Nokia Lumia 920"),
     "time_zone": Field("time zone", _text("time_zone"), "Europe/Berlin"),
     "installation": Field("installation", _text("installation"), "the app's own id"),

@@ -16,9 +16,12 @@ from django.utils.translation import gettext as _
 from devices import importing, registration, segments, tickets
 from devices.common import clock
 from devices.common.posted import only_post
+from devices.common.query import primary_key
 from devices.common.secrets import digest, new_key
-from devices.forms import CertificateForm, DeviceForm, ImportForm, KeyForm, SegmentForm, choices
+from devices.credential_form import CredentialForm
+from devices.forms import DeviceForm, ImportForm, KeyForm, SegmentForm, choices
 from devices.models import ApiKey, App, Credential, Device, Segment
+from devices.push.base import PushService
 from devices.push.services import all_services, find
 from devices.registration import FIELDS
 from devices.segments import MOST_CONDITIONS, RuleInvalid
@@ -27,7 +30,7 @@ APP = "admin:devices_app_change"
 DEVICE = "admin:devices_device_change"
 
 
-def need(request: HttpRequest, permission: str) -> None:
+def require_permission(request: HttpRequest, permission: str) -> None:
     """Raise PermissionDenied unless the person has ``permission`` in this room ("change_app")."""
     if not request.user.has_perm(f"devices.{permission}"):
         raise PermissionDenied
@@ -38,16 +41,11 @@ def page(request: HttpRequest, template: str, title: str, **context: Any) -> Htt
     return render(request, template, {**admin.site.each_context(request), "title": title, **context})
 
 
-def blank(slug: str) -> CertificateForm:
-    """Return the form for a certificate of this push service; several stand on one page."""
-    return CertificateForm(prefix=slug, label_suffix="")
-
-
 def app_context(request: HttpRequest, app: App) -> dict[str, Any]:
     """Return what the page of an App shows below its form."""
     stored = {row.service: row for row in app.credentials.select_related("updated_by")}
     services = [
-        {"service": service, "credential": stored.get(service.slug), "form": blank(service.slug)}
+        {"service": service, "credential": stored.get(service.slug), "form": CredentialForm(service=service)}
         for service in all_services()
         if service.credentials is not None
     ]
@@ -63,39 +61,36 @@ def app_context(request: HttpRequest, app: App) -> dict[str, Any]:
 @only_post(APP, "pk")
 def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
     """Store or remove what an App shows one push service."""
-    need(request, "change_app")
+    require_permission(request, "change_app")
     app = get_object_or_404(App, pk=pk)
     try:
         chosen = find(service)
+        form = CredentialForm(request.POST, request.FILES, service=chosen)
     except LookupError:
         raise Http404 from None
     if request.POST.get("wish") == "remove":
         Credential.objects.filter(app=app, service=chosen.slug).delete()
         messages.success(request, _("The certificate is removed."))
         return redirect(APP, app.pk)
-    form = CertificateForm(request.POST, request.FILES, prefix=chosen.slug)
     if not form.is_valid():
         for sentences in form.errors.values():
             for sentence in sentences:
                 messages.error(request, f"{chosen.label}: {sentence}")
         return redirect(APP, app.pk)
-    certificate = form.cleaned_data["certificate"]
-    values = {
-        "secret": certificate.secret(),
-        "subject": certificate.subject,
-        "fingerprint": certificate.fingerprint,
-        "expires_at": certificate.expires_at,
-        "updated_by": request.user if isinstance(request.user, User) else None,
-    }
-    Credential.objects.update_or_create(app=app, service=chosen.slug, defaults=values)
-    messages.success(request, _("The certificate of %(subject)s is stored.") % {"subject": certificate.subject})
+    by = request.user if isinstance(request.user, User) else None
+    columns = {**form.cleaned_data["columns"], "updated_by": by}
+    Credential.objects.update_or_create(app=app, service=chosen.slug, defaults=columns)
+    if subject := columns["subject"]:
+        messages.success(request, _("The certificate of %(subject)s is stored.") % {"subject": subject})
+    else:
+        messages.success(request, _("The credentials are stored."))
     return redirect(APP, app.pk)
 
 
 @only_post(APP, "pk")
 def new_app_key(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a key and show it, this once."""
-    need(request, "change_app")
+    require_permission(request, "change_app")
     app = get_object_or_404(App, pk=pk)
     form = KeyForm(request.POST)
     if not form.is_valid():
@@ -105,23 +100,31 @@ def new_app_key(request: HttpRequest, pk: int) -> HttpResponse:
     form.instance.scope = ApiKey.Scope.REGISTER
     form.instance.app, form.instance.digest, form.instance.hint = app, digest(key), key[:8]
     row = form.save()
-    host = settings.EMULATOR or "db3.notify.live.net"
+    service = all_services()[0]
     context = {
         "app": app,
         "key": key,
         "row": row,
         "base": request.build_absolute_uri("/").rstrip("/"),
-        "address": f"http://{host}/throttledthirdparty/01.00/ok.try-1",
+        "service": service,
+        "address": sample_address(service),
     }
     answer = page(request, "devices/key.html", _("A new key"), **context)
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
 
+def sample_address(service: PushService) -> str:
+    """Return an address to try: at the emulator where there is one, else one that looks like a real one."""
+    if settings.EMULATOR and service.emulated_path:
+        return f"http://{settings.EMULATOR}{service.emulated_path.format(name='ok.try-1')}"
+    return service.samples[0].address
+
+
 @only_post(APP, "pk")
 def revoke_key(request: HttpRequest, pk: int, key: int) -> HttpResponse:
     """End a key for good."""
-    need(request, "change_app")
+    require_permission(request, "change_app")
     revoked = ApiKey.objects.filter(pk=key, app=pk, revoked_at=None).update(revoked_at=clock.now())
     if revoked:
         messages.success(request, _("The key opens nothing any more."))
@@ -132,7 +135,7 @@ def revoke_key(request: HttpRequest, pk: int, key: int) -> HttpResponse:
 
 def add_device(request: HttpRequest) -> HttpResponse:
     """Register a device by hand."""
-    need(request, "add_device")
+    require_permission(request, "add_device")
     form = DeviceForm(request.POST or None, label_suffix="", initial={"app": App.objects.order_by("pk").last()})
     if request.method == "POST" and form.is_valid():
         done = registration.register_by_hand(form.cleaned_data["app"], form.cleaned_data["registration"])
@@ -144,10 +147,8 @@ def add_device(request: HttpRequest) -> HttpResponse:
 
 def device(request: HttpRequest, pk: str) -> HttpResponse:
     """Show whether and how a device can be reached, and everything that was sent to it."""
-    need(request, "view_device")
-    if not pk.isdecimal() or int(pk) >= 2**63:
-        raise Http404
-    row = get_object_or_404(Device.objects.select_related("app").prefetch_related("tags"), pk=int(pk))
+    require_permission(request, "view_device")
+    row = get_object_or_404(Device.objects.select_related("app").prefetch_related("tags"), pk=primary_key(pk))
     service = find(row.service)
     now = clock.now()
     held = row.hold_until is not None and row.hold_until > now
@@ -159,7 +160,7 @@ def device(request: HttpRequest, pk: str) -> HttpResponse:
 @only_post(DEVICE, "pk")
 def device_do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Retire, revive or mark a device, or erase it."""
-    need(request, "delete_device" if verb == "erase" else "change_device")
+    require_permission(request, "delete_device" if verb == "erase" else "change_device")
     row = get_object_or_404(Device, pk=pk)
     if verb == "erase":
         registration.forget(row)
@@ -183,7 +184,7 @@ def device_do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 
 def import_devices(request: HttpRequest) -> HttpResponse:
     """Take a CSV file; tell what became of every row."""
-    need(request, "add_device")
+    require_permission(request, "add_device")
     newest = App.objects.order_by("pk").last()
     form = ImportForm(request.POST or None, request.FILES or None, label_suffix="", initial={"app": newest})
     report = None
@@ -200,10 +201,8 @@ def segment(request: HttpRequest, pk: str | None) -> HttpResponse:
     """Write a segment: new, or one that is there."""
     row = None
     if pk is not None:
-        if not pk.isdecimal() or int(pk) >= 2**63:
-            raise Http404
-        row = get_object_or_404(Segment, pk=int(pk))
-    need(request, "change_segment" if row else "add_segment")
+        row = get_object_or_404(Segment, pk=primary_key(pk))
+    require_permission(request, "change_segment" if row else "add_segment")
     form = SegmentForm(request.POST or None, instance=row)
     if row is None:
         form.initial.setdefault("app", App.objects.order_by("pk").last())
@@ -232,9 +231,8 @@ def count_of(app: App, rule: dict[str, Any]) -> dict[str, Any]:
 @only_post("admin:devices_segment_add")
 def segment_count(request: HttpRequest) -> HttpResponse:
     """Return the exact count of what is being typed, as a fragment."""
-    need(request, "view_segment")
+    require_permission(request, "view_segment")
     form = SegmentForm(request.POST)
-    number = request.POST.get("app", "")
-    app = App.objects.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 19 else None
+    app = App.objects.filter(pk=primary_key(request.POST.get("app"))).first()
     counted = count_of(app, form.rule()) if app else {"refusal": _("Choose an App first.")}
     return render(request, "devices/segment_count.html", {"counted": counted})

@@ -149,7 +149,9 @@ def _paused_warnings() -> Iterator[Notice]:
 
 def _breaker_warnings() -> Iterator[Notice]:
     for row in Breaker.objects.all():
-        yield Notice("bad", f"{find(row.service).label} does not answer since {row.since:%H:%M} UTC. {row.reason}")
+        part = row.circuit.partition(":")[2]
+        what = f"{find(row.service).label} ({part})" if part else find(row.service).label
+        yield Notice("bad", f"{what} does not answer since {row.since:%H:%M} UTC. {row.reason}")
 
 
 def _credential_warnings(linked: bool) -> Iterator[Notice]:

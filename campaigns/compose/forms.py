@@ -16,6 +16,7 @@ from devices.common import clock, zones
 from devices.models import App, Segment
 
 NOW, LATER = "now", "later"
+READ_HERE = ("send_at", "expires_after")  # columns that this form makes of what it asks for in people's words
 
 
 class CampaignForm(forms.ModelForm):
@@ -47,7 +48,7 @@ class CampaignForm(forms.ModelForm):
 
     class Meta:
         model = Campaign
-        fields = ("app", "name", "segment", "time_zone", "never_twice", "per_minute")
+        fields = tuple(name for name in Campaign.CONTENT if name not in READ_HERE)
         labels = {
             "app": _("App"),
             "name": _("Name"),
@@ -127,6 +128,5 @@ class CampaignForm(forms.ModelForm):
         campaign.send_at = self.cleaned_data["send_at"]
         campaign.expires_after = timedelta(hours=self.cleaned_data["hours"])
         if commit:
-            written = [*self.Meta.fields, "send_at", "expires_after"] if campaign.pk else None
-            campaign.save(update_fields=written)
+            campaign.save(update_fields=Campaign.CONTENT if campaign.pk else None)
         return campaign

@@ -10,17 +10,18 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from campaigns.compose.composing import Wire, wire
 from campaigns.control import TIME_OVER, NotReady
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Notification
 from campaigns.pipeline import planning, watchdog
-from campaigns.pipeline.rendering import message_of
+from campaigns.pipeline.rendering import message_of, options_of
 from devices import segments
 from devices.common import clock
 from devices.common.query import primary_key
 from devices.models import App, Credential, Device, Segment
 from devices.push import services
 from devices.push.base import PushService, Target
-from devices.push.message import Message, MessageInvalid, Problem
-from devices.versions import unranked
+from devices.push.fields import MessageInvalid, Problem
+from devices.push.message import MESSAGES, Message
+from devices.targets import target_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,19 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Devices of the audience that would be skipped. ``reason`` is a sentence."""
+
+    devices: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Preflight:
     """Everything the confirm page says. ``refusal`` is a sentence when it cannot be sent at all."""
 
     reach: list[Reach]
+    left_out: list[LeftOut]
     wires: list[Wire]
     whom: str  # in words
     messages: list[Message]
@@ -47,7 +57,7 @@ class Preflight:
     @property
     def devices(self) -> int:
         """How many devices would get it."""
-        return sum(reach.devices for reach in self.reach)
+        return sum(reach.devices for reach in self.reach) - sum(one.devices for one in self.left_out)
 
 
 def reach_of(audience: QuerySet[Device]) -> list[Reach]:
@@ -96,17 +106,48 @@ def assess(campaign: Campaign) -> Preflight:
     wires: list[Wire] = []
     said: list[Message] = []
     warnings: list[Problem] = []
-    for notification in campaign.notifications.all():
+    notifications = list(campaign.notifications.order_by("variant", "language"))
+    for notification in notifications:
         try:
-            message = message_of(notification)
+            said.append(message_of(notification))
+            wires += wires_of(notification, classes)
+            for one in reach:
+                found = _problems(notification, one.service)
+                warnings += [problem for problem in found if problem.level == "warning"]
         except MessageInvalid:
             continue  # the refusal says it
-        said.append(message)
-        wires += wires_of(message, classes)
-        for one in reach:
-            warnings += [problem for problem in one.service.problems(message) if problem.level == "warning"]
     warnings += [*_credential_warnings(campaign, reach), *_worker_warnings()]
-    return Preflight(reach, wires, segments.in_words(rule), said, _hours(campaign), warnings, _refusal(campaign))
+    left_out = left_out_of(notifications, audience, reach)
+    words = segments.in_words(rule)
+    return Preflight(reach, left_out, wires, words, said, _hours(campaign), warnings, _refusal(campaign))
+
+
+def _problems(notification: Notification, service: PushService) -> list[Problem]:
+    """Return what is wrong with a content at one service; a service that cannot carry it is left out, not wrong.
+
+    Raises MessageInvalid when the content itself is no longer valid.
+    """
+    message, options = message_of(notification), options_of(notification, service)
+    return service.problems(message, options) if message.slug in service.kinds else []
+
+
+def left_out_of(
+    notifications: Sequence[Notification], audience: QuerySet[Device], reach: Sequence[Reach]
+) -> list[LeftOut]:
+    """Return who of an audience would be skipped, and why: no service for the kind of message, no text to show."""
+    kinds = {notification.message for notification in notifications}
+    label = MESSAGES[min(kinds)].label.lower() if kinds and kinds <= set(MESSAGES) else "message"
+    unable = [one for one in reach if not kinds & one.service.kinds]
+    found = [LeftOut(one.devices, f"{one.service.label} cannot carry a {label}.") for one in unable]
+    languages = {notification.language for notification in notifications}
+    if notifications and "" not in languages:
+        spoken = Q(language__in=languages)
+        for language in languages:
+            spoken |= Q(language__startswith=f"{language}-")
+        others = audience.exclude(service__in=[one.service.slug for one in unable]).exclude(spoken)
+        if count := others.count():
+            found.append(LeftOut(count, "There is no text for their language, and none for all others."))
+    return found
 
 
 def check(campaign: Campaign) -> None:
@@ -115,21 +156,22 @@ def check(campaign: Campaign) -> None:
     if not notifications:
         raise NotReady("This campaign has no message yet.")
     audience = segments.devices(campaign.app, campaign.segment.rule if campaign.segment else {})
-    counted = list(audience.values_list("service").annotate(Count("pk")).order_by())
-    slugs = [slug for slug, count in counted if count]
-    if not slugs:
+    reach = reach_of(audience)
+    if not reach:
         whom = f"the segment “{campaign.segment}”" if campaign.segment else f"“{campaign.app}”"
         raise NotReady(f"Nobody would get this: {whom} has no device that can be reached.")
     for notification in notifications:
         try:
-            message = message_of(notification)
+            problems = [problem for one in reach for problem in _problems(notification, one.service)]
+            message_of(notification)
         except MessageInvalid as invalid:
             raise NotReady(" ".join(problem.sentence for problem in invalid.problems)) from invalid
-        for slug in slugs:
-            errors = [problem for problem in services.find(slug).problems(message) if problem.level == "error"]
-            if errors:
-                raise NotReady(" ".join(problem.sentence for problem in errors))
-    total = sum(count for _, count in counted)
+        if errors := [problem for problem in problems if problem.level == "error"]:
+            raise NotReady(" ".join(problem.sentence for problem in errors))
+    left_out = left_out_of(notifications, audience, reach)
+    total = sum(one.devices for one in reach)
+    if sum(one.devices for one in left_out) >= total:
+        raise NotReady(f"Nobody would get this. {' '.join(one.reason for one in left_out)}")
     if slow := planning.too_slow(total, campaign.per_minute, planning.lasts(campaign)):
         raise NotReady(slow)
 
@@ -148,19 +190,23 @@ def _refusal(campaign: Campaign) -> str:
     return ""
 
 
-def wires_of(message: Message, classes: Sequence[tuple[str, int | None, int, str]]) -> list[Wire]:
-    """Return one wire for each class of devices, the largest class first."""
+def wires_of(notification: Notification, classes: Sequence[tuple[str, int | None, int, str]]) -> list[Wire]:
+    """Return one wire for each class of devices that can be shown this, the largest class first."""
+    message = message_of(notification)
     members: Counter[tuple[str, str]] = Counter()
     sample: dict[tuple[str, str], Target] = {}
     for slug, os_rank, count, address in classes:
-        target = Target(address, unranked(os_rank))
-        key = slug, services.find(slug).variant(target)
-        members[key] += count
-        sample.setdefault(key, target)
-    return [
-        wire(message, services.find(slug), sample[slug, variant], count)
-        for (slug, variant), count in members.most_common()
-    ]
+        service = services.find(slug)
+        if message.slug in service.kinds:
+            target = target_of(address, os_rank)
+            key = slug, service.variant(target)
+            members[key] += count
+            sample.setdefault(key, target)
+    found = []
+    for (slug, variant), count in members.most_common():
+        service = services.find(slug)
+        found.append(wire(message, options_of(notification, service), service, sample[slug, variant], count))
+    return found
 
 
 def _worker_warnings() -> list[Problem]:

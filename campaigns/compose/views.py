@@ -10,14 +10,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from campaigns.compose import fingerprint, preflight, release
-from campaigns.compose.composing import Composition, sample_wires
+from campaigns.compose.composing import Composition
 from campaigns.compose.forms import CampaignForm
 from campaigns.control import NotReady
 from campaigns.models import Campaign, MoveRefused, Notification
 from campaigns.pages import CONFIRM, PAGE, get_campaign_or_404, page, person, require_permission
 from devices.common.posted import only_post
 from devices.models import App
-from devices.push.message import Message
 
 Status = Campaign.Status
 
@@ -32,7 +31,7 @@ def compose(request: HttpRequest, draft: Campaign | None) -> HttpResponse:
     complain = wish in {"save", "next"}
     if complain and form.is_valid() and composition.message and not composition.errors:
         try:
-            campaign = keep(form, composition.message, request)
+            campaign = keep(form, composition, request)
         except StaleDraft as changed:
             messages.error(request, str(changed))
         else:
@@ -50,8 +49,9 @@ def compose(request: HttpRequest, draft: Campaign | None) -> HttpResponse:
         draft=draft,
         composition=composition,
         parts=composition.parts(complain=complain),
+        option_parts=composition.option_parts(complain=complain),
         failed=complain,
-        wires=sample_wires(composition.message, composition.service) if composition.message else [],
+        wires=composition.sample_wires(),
         apps=App.objects.exists(),
         seen=fingerprint.of_stored(draft.pk) if draft else "",
         choice=preflight.choice(form["app"].value(), form["segment"].value()),
@@ -60,15 +60,15 @@ def compose(request: HttpRequest, draft: Campaign | None) -> HttpResponse:
 
 def stored(draft: Campaign | None) -> Composition:
     """Return what a draft says so far."""
-    notification = draft.notifications.filter(language="").first() if draft else None
-    return Composition.stored(notification.message, notification.fields) if notification else Composition("toast", {})
+    row = draft.notifications.filter(variant="", language="").first() if draft else None
+    return Composition.stored(row.message, row.fields, row.options) if row else Composition.new()
 
 
 class StaleDraft(Exception):
     """Somebody did something with this draft that its writer has not seen. ``str(error)`` is a sentence for them."""
 
 
-def keep(form: CampaignForm, message: Message, request: HttpRequest) -> Campaign:
+def keep(form: CampaignForm, composition: Composition, request: HttpRequest) -> Campaign:
     """Save a draft with its message; raise StaleDraft when it is not what its writer saw."""
     with transaction.atomic():
         if form.instance.pk:
@@ -90,7 +90,7 @@ def keep(form: CampaignForm, message: Message, request: HttpRequest) -> Campaign
             form.instance.created_by = person(request)
         campaign = form.save()
         Notification.objects.update_or_create(
-            campaign=campaign, language="", defaults={"message": message.slug, "fields": message.to_fields()}
+            campaign=campaign, variant="", language="", defaults=composition.to_store()
         )
     return campaign
 
@@ -100,8 +100,8 @@ def compose_live(request: HttpRequest) -> HttpResponse:
     """Return problems, size and preview of what is being typed, as a fragment."""
     require_permission(request, "view")
     composition = Composition.posted(request.POST)
-    wires = sample_wires(composition.message, composition.service) if composition.message else []
-    return render(request, "campaigns/compose/live.html", {"composition": composition, "wires": wires})
+    context = {"composition": composition, "wires": composition.sample_wires()}
+    return render(request, "campaigns/compose/live.html", context)
 
 
 def confirm(request: HttpRequest, pk: int) -> HttpResponse:
@@ -165,22 +165,10 @@ def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
     require_permission(request, "add")
     row = get_campaign_or_404(pk)
     with transaction.atomic():
-        copy = Campaign.objects.create(
-            app=row.app,
-            name=(_("Copy of %(name)s") % {"name": row.name})[:120],
-            segment=row.segment,
-            time_zone=row.time_zone,
-            expires_after=row.expires_after,
-            never_twice=row.never_twice,
-            per_minute=row.per_minute,
-            created_by=person(request),
-        )
-        for notification in row.notifications.all():
-            Notification.objects.create(
-                campaign=copy,
-                language=notification.language,
-                message=notification.message,
-                fields=notification.fields,
-            )
+        own = {name: getattr(row, name) for name in Campaign.CONTENT if name != "send_at"}
+        own["name"] = (_("Copy of %(name)s") % {"name": row.name})[:120]
+        copy = Campaign.objects.create(**own, created_by=person(request))
+        for notification in row.notifications.values(*Notification.CONTENT):
+            Notification.objects.create(campaign=copy, **notification)
     messages.success(request, _("A draft with the same content. Nothing was sent."))
     return redirect(PAGE, copy.pk)

@@ -182,7 +182,7 @@ def _waiting(campaign: Campaign, now: datetime) -> str:
     if Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.SENDING).exists():
         return ""
     due = queued.filter(due_at__lte=now)
-    down = Breaker.objects.filter(service__in=due.values("service")).order_by("open_until").first()
+    down = Breaker.objects.filter(circuit__in=due.values("service")).order_by("open_until").first()
     if down and not due.exclude(service=down.service).exists():
         label = services.find(down.service).label
         return f"{label} does not answer since {down.since:%H:%M:%S} UTC. Next try at {down.open_until:%H:%M:%S} UTC."

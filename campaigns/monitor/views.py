@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from campaigns import control
 from campaigns.compose import release
-from campaigns.compose.composing import Composition, sample_wires
+from campaigns.compose.composing import Composition
 from campaigns.compose.views import compose
 from campaigns.control import NotReady
 from campaigns.models import Campaign, MoveRefused
@@ -26,7 +26,8 @@ from campaigns.pipeline import watchdog
 from campaigns.pipeline.rendering import message_of
 from devices.common import clock
 from devices.common.posted import only_post
-from devices.push.message import Message, MessageInvalid
+from devices.push.fields import MessageInvalid
+from devices.push.message import Message
 
 Status = Campaign.Status
 
@@ -83,14 +84,14 @@ def watched(campaign: Campaign) -> dict[str, Any]:
 def content(campaign: Campaign) -> list[dict[str, Any]]:
     """Return what a campaign says, with the bytes for typical devices."""
     shown = []
-    for notification in campaign.notifications.order_by("language"):
+    for notification in campaign.notifications.order_by("variant", "language"):
         message: Message | None
         try:
             message = message_of(notification)
         except MessageInvalid:
             message = None
-        composition = Composition.stored(notification.message, notification.fields)
-        wires = sample_wires(message, composition.service) if message else []
+        composition = Composition.stored(notification.message, notification.fields, notification.options)
+        wires = composition.sample_wires()
         shown.append({"notification": notification, "message": message, "wires": wires})
     return shown
 

@@ -1,18 +1,19 @@
 """A service that is down is left alone for a while: nobody's attempts are burnt, and sending resumes by itself.
 
-Each sender counts failures in a row by push service; the first to count enough opens the breaker for all, in the
-database. When its time is over the next batch goes one push at a time until an answer shows that the service is back.
+Each sender counts failures in a row by circuit (what fails together: a push service, or one host of it); the first to
+count enough opens the breaker for all, in the database. The batches of a service that is down wait; where only a part
+of it is, the devices of that part do. When the time is over, one push at a time finds out whether it is back.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from campaigns.models import Breaker
-from campaigns.pipeline.journal import Answered
+from campaigns.pipeline.values import Answered
 from devices.common import clock
 from devices.push.base import Outcome
 
@@ -29,51 +30,74 @@ def service_failed(answer: Answered) -> bool:
 
 @dataclass(slots=True)
 class Watch:
-    """What one sender has heard of the services lately."""
+    """What one sender has heard of the circuits lately."""
 
-    probing: set[str] = field(default_factory=set)  # services whose breaker was open and may be tried
-    tripped: dict[str, str] = field(default_factory=dict)  # service → why its breaker must open now
-    recovered: set[str] = field(default_factory=set)  # services whose breaker must close now
+    probing: set[str] = field(default_factory=set)  # circuits whose breaker was open and may be tried
+    shut: dict[str, datetime] = field(default_factory=dict)  # circuits that rest → until when
+    tripped: dict[str, str] = field(default_factory=dict)  # circuit → why its breaker must open now
+    recovered: set[str] = field(default_factory=set)  # circuits whose breaker must close now
     _failures: Counter[str] = field(default_factory=Counter)
+    _tried: set[str] = field(default_factory=set)  # circuits that are probed with a push that is out
 
-    def hear(self, service: str, answers: Iterable[Answered]) -> None:
+    def learn(self, states: Mapping[str, datetime], now: datetime) -> None:
+        """Take note of what the database says: circuit → until when its breaker is open."""
+        self.probing = {circuit for circuit, open_until in states.items() if open_until <= now}
+        self.shut = {circuit: open_until for circuit, open_until in states.items() if open_until > now}
+        self._tried &= self.probing
+
+    def rest(self, circuit: str, now: datetime) -> datetime | None:
+        """Return until when no push may leave in a part of a service; None when one may, and is about to."""
+        if circuit in self.shut:
+            return self.shut[circuit]
+        if circuit not in self.probing:
+            return None
+        if circuit in self._tried:
+            return now + FIRST
+        self._tried.add(circuit)
+        return None
+
+    def hear(self, circuit: str, answers: Iterable[Answered]) -> None:
         """Take note of the answers to pushes."""
+        self._tried.discard(circuit)
         for answer in answers:
             if not service_failed(answer):
-                self._failures[service] = 0
-                if service in self.probing:
-                    self.recovered.add(service)
+                self._failures[circuit] = 0
+                if circuit in self.probing:
+                    self.recovered.add(circuit)
                 continue
-            self._failures[service] += 1
-            if service in self.probing or self._failures[service] >= TRIP:
-                self.tripped[service] = answer.verdict.reason
+            self._failures[circuit] += 1
+            if circuit in self.probing or self._failures[circuit] >= TRIP:
+                self.tripped[circuit] = answer.verdict.reason
 
-    def forget(self, service: str) -> None:
-        """Begin anew with a service whose breaker was opened or closed."""
-        self.tripped.pop(service, None)
-        self.recovered.discard(service)
-        self.probing.discard(service)
-        self._failures[service] = 0
+    def forget(self, circuit: str, open_until: datetime | None = None) -> None:
+        """Begin anew with a circuit whose breaker was closed, or opened until a moment."""
+        self.tripped.pop(circuit, None)
+        self.recovered.discard(circuit)
+        self.probing.discard(circuit)
+        self.shut.pop(circuit, None)
+        if open_until is not None:
+            self.shut[circuit] = open_until
+        self._failures[circuit] = 0
 
 
 def states() -> dict[str, datetime]:
-    """Return, for every service whose breaker is not closed, until when it is open."""
-    return dict(Breaker.objects.values_list("service", "open_until"))
+    """Return, for every circuit whose breaker is not closed, until when it is open."""
+    return dict(Breaker.objects.values_list("circuit", "open_until"))
 
 
-def trip(service: str, reason: str) -> datetime:
-    """Open the breaker of a service, longer each time in a row; return until when."""
+def trip(circuit: str, reason: str) -> datetime:
+    """Open the breaker of a circuit, longer each time in a row; return until when."""
     now = clock.now()
-    row = Breaker.objects.filter(service=service).first()
+    row = Breaker.objects.filter(circuit=circuit).first()
     if row is not None and row.open_until > now:
         return row.open_until
     level = 0 if row is None else row.level + 1
     open_until = now + min(FIRST * (1 << min(level, 10)), LONGEST)
     values = {"level": level, "open_until": open_until, "reason": reason[:300]}
-    Breaker.objects.update_or_create(service=service, defaults=values, create_defaults={**values, "since": now})
+    Breaker.objects.update_or_create(circuit=circuit, defaults=values, create_defaults={**values, "since": now})
     return open_until
 
 
-def close(service: str) -> None:
-    """Close the breaker of a service: it answers again."""
-    Breaker.objects.filter(service=service).delete()
+def close(circuit: str) -> None:
+    """Close the breaker of a circuit: it answers again."""
+    Breaker.objects.filter(circuit=circuit).delete()

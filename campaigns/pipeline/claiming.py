@@ -13,8 +13,9 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from campaigns.models import Batch, Breaker, Campaign
 from campaigns.pipeline import settling
 from campaigns.pipeline.journal import Journal
-from campaigns.pipeline.recording import LEASE, Claim
+from campaigns.pipeline.recording import LEASE
 from campaigns.pipeline.transfer import ALONE, first_release
+from campaigns.pipeline.values import Claim
 from devices.common import clock
 
 PARKED_AT = 4  # the claim at which the device that never let its batch get on is put aside
@@ -40,7 +41,7 @@ def claim_next(
     due = _due(now, closed).filter(campaign=OuterRef("pk"))
     moving = Campaign.objects.filter(on_pace(now), Exists(due), status__in=MOVING).exclude(pk__in=full)
     for campaign in moving.order_by(F("claimed_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:TURNS]:
-        if claim := _claim_of(campaign, journal, now, closed, alone):
+        if claim := _claim_from(campaign, journal, now, closed, alone):
             return claim
     return None
 
@@ -54,7 +55,7 @@ def on_pace(now: datetime, path: str = "") -> Q:
     return Q(**{f"{path}paced_until": None}) | Q(**{f"{path}paced_until__lte": now})
 
 
-def _claim_of(campaign: int, journal: Journal, now: datetime, closed: Sequence[str], alone: bool) -> Claim | None:
+def _claim_from(campaign: int, journal: Journal, now: datetime, closed: Sequence[str], alone: bool) -> Claim | None:
     with transaction.atomic():
         batch = (
             _due(now, closed)
@@ -79,7 +80,7 @@ def _claim_of(campaign: int, journal: Journal, now: datetime, closed: Sequence[s
         if not on_time.update(claimed_at=now, paced_until=paced_until):
             transaction.set_rollback(True)  # another sender took this campaign's turn meanwhile
             return None
-        return settling.claim_of(batch)
+        return Claim.of(batch)
 
 
 def _take_hold(batch: Batch, journal: Journal, now: datetime) -> None:
@@ -110,7 +111,7 @@ def due_work() -> bool:
 def sending_due() -> bool:
     """Return whether there is a batch to claim now."""
     now = clock.now()
-    resting = Breaker.objects.filter(open_until__gt=now).values("service")
+    resting = Breaker.objects.filter(open_until__gt=now).values("circuit")
     due = Batch.objects.filter(
         on_pace(now, "campaign__"), campaign__status__in=MOVING, status=Batch.Status.QUEUED, due_at__lte=now
     ).exclude(service__in=resting)

@@ -21,47 +21,40 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
+from campaigns.pipeline.values import Answered
 from devices.push.base import Outcome, Verdict
 
 logger = logging.getLogger(__name__)
 HOST = socket.gethostname()
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """One push and its verdict, as the sender hands it to the record and as the journal keeps it."""
+def spelled(answer: Answered) -> str:
+    """Return the journal's ``D`` line."""
+    numbers = f"{answer.http_status}, {answer.milliseconds}, {answer.at.timestamp()}"
+    unreached = "true" if answer.unreached else "false"
+    about = f'"{answer.address_digest}"'
+    if answer.variant or answer.language:
+        about += f', "{answer.variant}", "{answer.language}"'
+    return f"D {answer.device} [{_spelled(answer.verdict)}, {numbers}, {unreached}, {about}]\n"
 
-    device: int
-    verdict: Verdict
-    http_status: int
-    milliseconds: int
-    at: datetime
-    unreached: bool = False
-    address_digest: str = ""  # of the address that was pushed to: what the answer is about; "" when not known
 
-    def line(self) -> str:
-        """Return the journal's ``D`` line."""
-        numbers = f"{self.http_status}, {self.milliseconds}, {self.at.timestamp()}"
-        unreached = "true" if self.unreached else "false"
-        return f'D {self.device} [{_spelled(self.verdict)}, {numbers}, {unreached}, "{self.address_digest}"]\n'
-
-    @classmethod
-    def from_line(cls, device: int, rest: str) -> Answered:
-        """Return what ``line`` wrote."""
-        outcome, reason, words, ambiguous, retry_after, hold, connection, *exchange = json.loads(rest)
-        status, ms, at, unreached, address_digest = [*exchange, ""][
-            :5
-        ]  # a journal of the version before names no address
-        verdict = Verdict(
-            outcome=Outcome(outcome),
-            reason=reason,
-            words=tuple((name, value) for name, value in words),
-            ambiguous=ambiguous,
-            retry_after=timedelta(seconds=retry_after) if retry_after is not None else None,
-            hold=timedelta(seconds=hold) if hold is not None else None,
-            connection=connection,
-        )
-        return cls(device, verdict, status, ms, datetime.fromtimestamp(at, UTC), unreached, address_digest)
+def answer_of(device: int, rest: str) -> Answered:
+    """Return the answer whose line ``spelled`` wrote."""
+    outcome, reason, words, ambiguous, retry_after, hold, connection, *exchange = json.loads(rest)
+    status, ms, at, unreached, *about = exchange
+    # A journal of an earlier version names no address, and content only where there is more than one.
+    address_digest, variant, language = [*about, "", "", ""][:3]
+    verdict = Verdict(
+        outcome=Outcome(outcome),
+        reason=reason,
+        words=tuple((name, value) for name, value in words),
+        ambiguous=ambiguous,
+        retry_after=timedelta(seconds=retry_after) if retry_after is not None else None,
+        hold=timedelta(seconds=hold) if hold is not None else None,
+        connection=connection,
+    )
+    moment = datetime.fromtimestamp(at, UTC)
+    return Answered(device, verdict, status, ms, moment, unreached, address_digest, variant, language)
 
 
 @lru_cache(maxsize=256)  # most answers are the same few
@@ -142,7 +135,7 @@ class Journal:
 
     def answered(self, answers: Iterable[Answered]) -> None:
         """Note what came back."""
-        self._write("".join([answer.line() for answer in answers]))
+        self._write("".join([spelled(answer) for answer in answers]))
 
     def clear(self) -> None:
         """Forget everything: no claim of this sender is open."""
@@ -201,7 +194,7 @@ def read(path: Path) -> list[Claimed]:
                 claims[-1].sent.add(int(rest))
             elif claims and kind == "D":
                 device, _, verdict = rest.partition(" ")
-                claims[-1].answered[int(device)] = Answered.from_line(int(device), verdict)
+                claims[-1].answered[int(device)] = answer_of(int(device), verdict)
     return claims
 
 

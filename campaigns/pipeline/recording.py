@@ -2,80 +2,27 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F
 
 from campaigns.models import Batch, Campaign, Delivery, pack
-from campaigns.pipeline.journal import Answered
 from campaigns.pipeline.retry import Decision, decide
+from campaigns.pipeline.values import Answered, Claim, DeviceRow, Later, Window, message_id
 from devices.models import Device
 from devices.push.base import Outcome
 
 LEASE = timedelta(seconds=20)
 FRESH = timedelta(hours=1)  # a device's last acceptance is written no more often than this
-UNKNOWN_DEVICE = ("", None)
 COUNTERS = {outcome: outcome.value for outcome in Outcome}
 
 
 class Fenced(Exception):
     """The claim is somebody else's by now: write nothing, stop."""
-
-
-def message_id(campaign: int, device: int) -> str:
-    """Return the id that every copy of this campaign for this device carries: a UUID of version 8 (RFC 9562 §5.8)."""
-    digest = blake2b(b"%d:%d" % (campaign, device), digest_size=16, person=b"push message").hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:]}"
-
-
-@dataclass(slots=True)
-class Claim:
-    """A batch in the hands of one sender. ``pending`` are the ids without an outcome, in the order of sending."""
-
-    batch: int
-    token: uuid.UUID
-    campaign: int
-    app: int
-    service: str
-    attempt: int
-    claims: int
-    pending: list[int]
-    doubtful: set[int]
-    never_twice: bool
-    expires_at: datetime | None
-    leave_denied: bool = False  # a device whose push is refused for our credential is given up
-    windows: int = 0  # how many of this claim are recorded
-    moved: list[int] = field(default_factory=list)  # put into later batches under this claim, without a delivery
-    # (attempt, moment) → the later batch this claim already made for it
-    later: dict[tuple[int, datetime], Later] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """A batch for devices that need another moment."""
-
-    ids: list[int]
-    doubtful: list[int]
-    batch: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What one transaction writes. ``deferred`` are devices on hold with the moment they are free again."""
-
-    answers: Sequence[Answered]
-    deferred: Sequence[tuple[int, datetime]] = ()
-    released: int = 0
-    doubtful: frozenset[int] = frozenset()  # learnt at settling: may have got a copy, and no answer is known
-    known: Mapping[int, Sequence[Any]] = field(default_factory=dict)  # rows of transfer.DEVICE_COLUMNS by device
-    pausing: bool = False  # the campaign pauses for a refused credential: whoever resumes it wants it tried at once
 
 
 def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = False, headway: bool = True) -> None:
@@ -95,7 +42,7 @@ def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = Fal
     with transaction.atomic():
         ending = _ending(left, doubtful, headway) if give_back else {"moved": pack(moved)} if window.deferred else {}
         if _fence(claim, window, counts, now, ending):
-            _insert([_row(claim, answer, decision) for answer, decision in decided])
+            _insert(claim, decided)
             if claim.attempt > 1:
                 Delivery.objects.filter(
                     campaign=claim.campaign,
@@ -173,11 +120,15 @@ COLUMNS = (
     "milliseconds",
     "reason",
     "at",
+    "variant",
+    "language",
 )
 Row = tuple[Any, ...]
 
 
-def _row(claim: Claim, answer: Answered, decision: Decision) -> Row:
+def _row(claim: Claim, answer: Answered, decision: Decision, lite: bool) -> Row:
+    """Return the columns of a delivery; ``lite`` as SQLite stores them."""
+    identity = answer.message_id or message_id(claim.campaign, answer.device)
     return (
         claim.campaign,
         answer.device,
@@ -188,35 +139,35 @@ def _row(claim: Claim, answer: Answered, decision: Decision) -> Row:
         decision.copies,
         answer.http_status or None,
         "; ".join([f"{name}: {value}" for name, value in answer.verdict.words])[:400].replace("\0", ""),
-        message_id(claim.campaign, answer.device),
+        identity.replace("-", "") if lite else identity,
         answer.milliseconds,
         answer.verdict.reason[:300].replace("\0", ""),
-        answer.at,
+        connection.ops.adapt_datetimefield_value(answer.at) if lite else answer.at,
+        answer.variant,
+        answer.language,
     )
 
 
-def _insert(rows: Sequence[Row]) -> None:
+def _insert(claim: Claim, decided: Sequence[tuple[Answered, Decision]]) -> None:
     """Add deliveries: COPY on PostgreSQL, executemany on SQLite (measured: docs/decisions.md)."""
-    if not rows:
+    if not decided:
         return
+    lite = connection.vendor != "postgresql"
+    rows = [_row(claim, answer, decision, lite) for answer, decision in decided]
     table, columns = Delivery._meta.db_table, ", ".join(COLUMNS)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # Django does not see what goes on inside COPY: without the wrapper its errors would be psycopg's own.
-            with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
+        if lite:
+            marks = ", ".join(["%s"] * len(COLUMNS))
+            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)  # noqa: S608 (constants)
             return
-        marks = ", ".join(["%s"] * len(COLUMNS))
-        moments = {row[12]: connection.ops.adapt_datetimefield_value(row[12]) for row in rows}
-        cursor.executemany(
-            f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608 (names are constants)
-            [(*row[:9], row[9].replace("-", ""), *row[10:12], moments[row[12]]) for row in rows],
-        )
+        # Django does not see what goes on inside COPY: without the wrapper its errors would be psycopg's own.
+        with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
 
 
 def _mark_devices(
-    claim: Claim, decided: Iterable[tuple[Answered, Decision]], known: Mapping[int, Sequence[Any]], now: datetime
+    claim: Claim, decided: Iterable[tuple[Answered, Decision]], known: Mapping[int, DeviceRow], now: datetime
 ) -> None:
     """Note on the devices what their answers showed, in one update per kind of news and in the order of ids.
 
@@ -230,9 +181,10 @@ def _mark_devices(
     for answer, decision in decided:
         changes: dict[str, Any] = {}
         verdict = answer.verdict
-        connection, accepted_at = known.get(answer.device, UNKNOWN_DEVICE)[-2:]
         if not answer.address_digest:
             continue
+        device = known.get(answer.device)
+        connection, accepted_at = (device.connection, device.accepted_at) if device else ("", None)
         if decision.outcome is Outcome.ACCEPTED and (accepted_at is None or now - accepted_at > FRESH):
             changes |= {"accepted_at": now}
         if verdict.connection and (verdict.connection[:40] != connection or changes):

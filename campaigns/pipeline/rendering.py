@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.conf import settings
 
 from campaigns.models import Notification
+from campaigns.pipeline.tokens import Tokens
+from campaigns.pipeline.values import DeviceRow
 from devices.models import Credential
-from devices.push.base import Payload, PushService, Request, Target
+from devices.push.base import Payload, PushService, Request, Target, TokenRefused
+from devices.push.fields import MessageInvalid, built
 from devices.push.message import Message
 from devices.push.services import all_services, find
-from devices.versions import unranked
+from devices.targets import target_of
 
 PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_~.-]{0,500}")  # what no two parsers read differently
 
 
-class Unrenderable(Exception):
-    """This device cannot be shown this campaign. ``str(error)`` is a sentence for the history."""
+class CannotShow(Exception):
+    """This device cannot be shown this campaign: it is left out. ``str(error)`` is a sentence for the history."""
+
+
+class CredentialLost(Exception):
+    """What the App shows the service cannot be had: nothing may leave without. ``str(error)`` says what to do."""
 
 
 def message_of(notification: Notification) -> Message:
@@ -26,8 +35,32 @@ def message_of(notification: Notification) -> Message:
     return Message.from_fields(notification.message, notification.fields)
 
 
-class CredentialLost(Exception):
-    """The App's credential cannot be decrypted: nothing may leave without it. ``str(error)`` says what to do."""
+def options_of(notification: Notification, service: PushService) -> object | None:
+    """Return what a notification stores for one service alone; raises MessageInvalid when it is no longer valid."""
+    stored = notification.options.get(service.slug)
+    if service.options is None or not stored:
+        return None
+    options: object = built(service.options, stored, service.label)
+    return options
+
+
+class Class(NamedTuple):
+    """What all devices share that have the same service, OS version and language."""
+
+    service: PushService
+    payload: Payload
+    variant: str  # of the content
+    language: str  # of the content
+
+
+class Rendered(NamedTuple):
+    """A push that is ready to leave."""
+
+    request: Request
+    service: PushService
+    circuit: str
+    variant: str
+    language: str
 
 
 @dataclass(slots=True)
@@ -37,78 +70,118 @@ class Renderer:
     Bytes are built once per content and class of devices, not once per device.
     """
 
-    notifications: dict[str, Notification]
+    contents: Mapping[tuple[str, str], Notification]  # by variant and language
     credential: object | None = None
-    unreadable: str = ""  # why there is no credential though one is stored
+    unreadable: str = ""  # why there is no credential, or no token, though one is needed
+    token: str = ""
     extra_hosts: frozenset[str] = frozenset()
     _judged: set[str] = field(default_factory=set)
-    _payloads: dict[tuple[str, str, str], Payload] = field(default_factory=dict)
-    _variants: dict[tuple[str, int | None], str] = field(default_factory=dict)
+    _classes: dict[tuple[str, int | None, str, str], Class | CannotShow] = field(default_factory=dict)
+    _payloads: dict[tuple[str, str, str, str], Payload] = field(default_factory=dict)
+    _variants: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._variants = sorted({variant for variant, _ in self.contents})
 
     @classmethod
-    def of(cls, campaign: int, app: int, service: str) -> Renderer:
-        """Read the campaign's content and the App's credential for ``service``."""
+    def of(cls, campaign: int, app: int, slug: str, tokens: Tokens) -> Renderer:
+        """Read the campaign's content and the App's credential for a service, with a token where it wants one."""
         rows = Notification.objects.filter(campaign=campaign)
-        credential, unreadable = _credential(app, service)
+        credential, unreadable = _credential(app, slug)
+        service, token = _named(slug), ""
+        if service is not None and not unreadable:
+            try:
+                token = tokens.get(app, service, credential)
+            except TokenRefused as refusal:
+                unreadable = str(refusal)
         extra_hosts = frozenset({settings.EMULATOR} - {""})
-        return cls({row.language: row for row in rows}, credential, unreadable, extra_hosts)
+        return cls({(row.variant, row.language): row for row in rows}, credential, unreadable, token, extra_hosts)
 
-    def request(
-        self, service: str, address: str, os_rank: int | None, language: str, message_id: str
-    ) -> tuple[PushService, Request]:
-        """Return the request for one device and the service that reads its answer.
+    def render(self, device: DeviceRow, message_id: str) -> Rendered:
+        """Return the push for one device.
 
-        Raises Unrenderable or ValueError when this one cannot get it, CredentialLost when nobody can.
+        Raises CannotShow or ValueError when this one cannot get it, CredentialLost when nobody can.
         """
         if self.unreadable:
             raise CredentialLost(self.unreadable)
-        push_service = find(service)
-        target = Target(self._dialled(push_service, address), unranked(os_rank))
-        variant = self._variants.get((service, os_rank))
-        if variant is None:
-            variant = self._variants[service, os_rank] = push_service.variant(target)
-        chosen = self._language(language)
-        payload = self._payloads.get((service, variant, chosen))
-        if payload is None:
-            payload = self._encode(push_service, variant, chosen)
-            self._payloads[service, variant, chosen] = payload
-        return push_service, push_service.build(target, payload, message_id, self.credential)
+        variant = self._variant(message_id)
+        key = (device.service, device.os_rank, device.language, variant)
+        shared = self._classes.get(key)
+        if shared is None:
+            shared = self._classes[key] = self._class(device, variant)
+        if isinstance(shared, CannotShow):
+            raise shared
+        service = shared.service
+        target = Target(self._dialled(service, device.address), (), device.keys or {})
+        if service.per_device or type(service).circuit is not PushService.circuit:
+            target = target_of(target.address, device.os_rank, device.keys)
+        request = service.build(target, shared.payload, message_id, self.credential, self.token)
+        return Rendered(request, service, service.circuit(target), shared.variant, shared.language)
 
     def _dialled(self, service: PushService, address: str) -> str:
         """Judge an address again at the last moment, whatever way it came into the database.
 
-        Most addresses differ in their last part alone; what stands before it is judged once.
+        Most addresses differ in their last part alone; what stands before it is judged once. An address without "/" has
+        nothing before it: it is judged as a whole, every time.
         """
-        start, _, last = address.rpartition("/")
-        if start in self._judged and PLAIN.fullmatch(last):
+        start, slash, last = address.rpartition("/")
+        if slash and start in self._judged and PLAIN.fullmatch(last):
             return address
         dialled = service.clean_address(address, extra_hosts=self.extra_hosts)
-        if dialled == address and PLAIN.fullmatch(last):
+        if slash and dialled == address and PLAIN.fullmatch(last):
             self._judged.add(start)
         return dialled
 
-    def _language(self, wanted: str) -> str:
+    def _variant(self, message_id: str) -> str:
+        """Return which of several contents a device gets: always the same one, and each as often as the others."""
+        several = len(self._variants)
+        if several < 2:
+            return self._variants[0] if several else ""
+        return self._variants[int(message_id[:8], 16) % several]
+
+    def _class(self, device: DeviceRow, variant: str) -> Class | CannotShow:
+        service = find(device.service)
+        try:
+            language = self._language(variant, device.language)
+            kind = service.variant(target_of(device.address, device.os_rank, device.keys))
+            payload = self._payloads.get((device.service, kind, variant, language))
+            if payload is None:
+                payload = self._encode(service, kind, self.contents[variant, language])
+                self._payloads[device.service, kind, variant, language] = payload
+        except CannotShow as why:
+            return why
+        return Class(service, payload, variant, language)
+
+    def _language(self, variant: str, wanted: str) -> str:
         """Return the best language there is: the same, the same without region, the default."""
         for language in (wanted, wanted.partition("-")[0], ""):
-            if language in self.notifications:
+            if (variant, language) in self.contents:
                 return language
-        raise Unrenderable("There is no text for this device's language and no default.")
+        raise CannotShow("There is no text for this device's language and no default.")
 
-    def _encode(self, service: PushService, variant: str, language: str) -> Payload:
-        message = message_of(self.notifications[language])
+    def _encode(self, service: PushService, kind: str, notification: Notification) -> Payload:
+        message = message_of(notification)
         if message.slug not in service.kinds:
-            raise Unrenderable(f"{service.label} cannot carry this kind of message.")
-        payload = service.encode(message, variant)
+            raise CannotShow(f"{service.label} cannot carry this kind of message.")
+        options = options_of(notification, service)
+        try:
+            payload = service.encode(message, kind, options)
+        except MessageInvalid as invalid:
+            raise CannotShow(str(invalid)) from None
         if len(payload.body) > service.payload_limit:
-            raise Unrenderable(
+            raise ValueError(
                 f"The message has {len(payload.body)} bytes; {service.label} takes at most {service.payload_limit}."
             )
         return payload
 
 
+def _named(slug: str) -> PushService | None:
+    return next((service for service in all_services() if service.slug == slug), None)
+
+
 def _credential(app: int, slug: str) -> tuple[object | None, str]:
     """Return what the App shows a service, and why it cannot be read ("": it can, or there is none)."""
-    service = next((one for one in all_services() if one.slug == slug), None)
+    service = _named(slug)
     row = Credential.objects.filter(app=app, service=slug).first()
     if service is None or service.credentials is None or row is None:
         return None, ""

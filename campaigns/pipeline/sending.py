@@ -22,6 +22,7 @@ from campaigns.pipeline import breaker, claiming, planning, settling
 from campaigns.pipeline.journal import Journal, JournalStuck
 from campaigns.pipeline.outage import AWAY, Outage
 from campaigns.pipeline.rendering import Renderer
+from campaigns.pipeline.tokens import Tokens
 from campaigns.pipeline.transfer import ALONE, Stop, Transfer, Waiting
 from devices.common import clock
 from devices.push.base import Answer
@@ -57,6 +58,7 @@ class Sender:
     transfers: list[Transfer] = field(default_factory=list)
     idle: list[Journal] = field(default_factory=list)
     watch: breaker.Watch = field(default_factory=breaker.Watch)
+    tokens: Tokens = field(default_factory=Tokens)
     name: str = ""  # of this process in the list of workers
     ended: int = 0  # batches that went through our hands
     outage: Outage = field(default_factory=Outage)
@@ -173,8 +175,8 @@ class Sender:
         try:
             claim = claiming.claim_next(journal, full, self._closed(), alone=not self.transfers)
             if claim is not None:
-                renderer = Renderer.of(claim.campaign, claim.app, claim.service)
-                transfer = Transfer(claim, self.engine, journal, renderer, stop, self.watch)
+                renderer = Renderer.of(claim.campaign, claim.app, claim.service, self.tokens)
+                transfer = Transfer(claim, self.engine, journal, renderer, stop, self.watch, self.tokens)
         except claiming.Crowded:
             claim = None
         except BaseException as mistake:
@@ -192,22 +194,22 @@ class Sender:
 
     def _closed(self) -> list[str]:
         """Return the services nothing may be claimed for now; note those that may be tried again."""
-        now, states = clock.now(), breaker.states()
-        self.watch.probing = {service for service, open_until in states.items() if open_until <= now}
+        states = breaker.states()
+        self.watch.learn(states, clock.now())
         busy = {transfer.claim.service for transfer in self.transfers}
-        return [service for service in states if service not in self.watch.probing or service in busy]
+        return [circuit for circuit in states if circuit not in self.watch.probing or circuit in busy]
 
     def _judge(self) -> None:
         """Open and close breakers by what was heard; batches of a service that is down go back."""
-        for service, reason in list(self.watch.tripped.items()):
-            open_until = breaker.trip(service, reason)
-            logger.warning("%s does not answer; trying again at %s. %s", service, open_until, reason)
+        for circuit, reason in list(self.watch.tripped.items()):
+            open_until = breaker.trip(circuit, reason)
+            logger.warning("%s does not answer; trying again at %s. %s", circuit, open_until, reason)
             for transfer in self.transfers:
-                transfer.leaving |= transfer.claim.service == service
-            self.watch.forget(service)
-        for service in list(self.watch.recovered):
-            breaker.close(service)
-            self.watch.forget(service)
+                transfer.leaving |= transfer.claim.service == circuit
+            self.watch.forget(circuit, open_until)
+        for circuit in list(self.watch.recovered):
+            breaker.close(circuit)
+            self.watch.forget(circuit)
 
     def _start(self) -> None:
         """Start what may leave, every batch in its turn."""

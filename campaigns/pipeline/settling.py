@@ -13,9 +13,9 @@ from django.db import transaction
 
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, pack, unpack
 from campaigns.pipeline import journal
-from campaigns.pipeline.journal import Answered
 from campaigns.pipeline.outage import AWAY
-from campaigns.pipeline.recording import Claim, Fenced, Window, record
+from campaigns.pipeline.recording import Fenced, record
+from campaigns.pipeline.values import Answered, Claim, Window
 from devices.common import clock
 from devices.push.base import Outcome, Verdict
 
@@ -109,7 +109,7 @@ def settle(batch: int, token: UUID, answers: Iterable[Answered], doubtful: set[i
         )
         if row is None:
             return False
-        claim = claim_of(row)
+        claim = Claim.of(row)
         rows = set(
             Delivery.objects.filter(
                 campaign=row.campaign_id, attempt=row.attempt, device__in=claim.pending
@@ -130,25 +130,6 @@ def settle(batch: int, token: UUID, answers: Iterable[Answered], doubtful: set[i
         except Fenced:
             return False
     return True
-
-
-def claim_of(row: Batch) -> Claim:
-    """Return what a sender must know about the batch it claimed. Needs ``row.campaign``."""
-    return Claim(
-        batch=row.pk,
-        token=row.claim_token or UUID(int=0),
-        campaign=row.campaign_id,
-        app=row.campaign.app_id,
-        service=row.service,
-        attempt=row.attempt,
-        claims=row.claims,
-        pending=unpack(row.ids),
-        doubtful=set(unpack(row.doubtful)),
-        never_twice=row.campaign.never_twice,
-        expires_at=row.campaign.expires_at,
-        leave_denied=row.campaign.leave_denied,
-        windows=row.windows,
-    )
 
 
 def _given_up(claim: Claim, maybe: set[int], now: datetime) -> list[Answered]:
@@ -199,7 +180,7 @@ def give_up(batch: int, status: str, devices: Iterable[int], verdict: Verdict) -
             return 0
         row.claim_token, row.status, row.windows = uuid4(), Batch.Status.SENDING, 0
         row.save(update_fields=["claim_token", "status", "windows"])
-        claim, now = claim_of(row), clock.now()
+        claim, now = Claim.of(row), clock.now()
         chosen = set(devices)
         final = [Answered(device, verdict, 0, 0, now) for device in claim.pending if device in chosen]
         record(claim, Window(final), now=now, give_back=True)

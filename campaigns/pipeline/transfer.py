@@ -19,12 +19,14 @@ from django.db.models import Q, Sum
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused
 from campaigns.pipeline import retry
 from campaigns.pipeline.breaker import Watch
-from campaigns.pipeline.journal import Answered, Journal
-from campaigns.pipeline.recording import LEASE, Claim, Fenced, Window, campaign_status, message_id, record
-from campaigns.pipeline.rendering import CredentialLost, Renderer, Unrenderable
+from campaigns.pipeline.journal import Journal
+from campaigns.pipeline.recording import LEASE, Fenced, campaign_status, record
+from campaigns.pipeline.rendering import CannotShow, CredentialLost, Rendered, Renderer
+from campaigns.pipeline.tokens import Tokens
+from campaigns.pipeline.values import Answered, Claim, DeviceRow, Window, message_id
 from devices.common import clock
 from devices.models import Device
-from devices.push.base import Answer, Lost, Outcome, PushService, Request, Verdict
+from devices.push.base import Answer, Lost, Outcome, Verdict
 from devices.push.engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -39,19 +41,6 @@ SUSPICIOUS = 20  # so many rejections and not one acceptance: the message is wro
 ERASED = Verdict(Outcome.SKIPPED, "The device was erased before its turn came.")
 RETIRED = Verdict(Outcome.SKIPPED, "The device was retired before its turn came.")
 TOO_LATE = Verdict(Outcome.EXPIRED, "The campaign's time was over before this device's turn came.")
-DEVICE_COLUMNS = (
-    "pk",
-    "service",
-    "address",
-    "os_rank",
-    "language",
-    "status",
-    "hold_until",
-    "address_digest",
-    "connection",
-    "accepted_at",
-)
-
 Stop = Callable[[], bool]
 
 
@@ -66,8 +55,8 @@ class Waiting:
 
     transfer: Transfer
     device: int
-    service: PushService
-    authenticated: bool
+    message_id: str
+    rendered: Rendered
 
 
 @dataclass(slots=True, eq=False)
@@ -84,8 +73,9 @@ class Transfer:
     renderer: Renderer
     stop: Stop
     watch: Watch
+    tokens: Tokens
     order: list[int] = field(init=False)
-    devices: dict[int, Any] = field(init=False)
+    devices: dict[int, DeviceRow] = field(init=False)
     next: int = 0  # index into order of the first device not yet started
     released: int = 0
     out: int = 0  # pushes on the wire
@@ -114,7 +104,7 @@ class Transfer:
         self.released = first_release(self.claim.claims, len(self.order), len(self.claim.doubtful))
         if self.claim.service in self.watch.probing:
             self.released = min(self.released, 1)
-        self.devices: dict[int, Any] = {}
+        self.devices = {}
         self._read(self.order)
 
     def now(self) -> datetime:
@@ -137,7 +127,8 @@ class Transfer:
 
     def _read(self, devices: list[int]) -> None:
         read_at = time.monotonic()
-        rows = {row[0]: row for row in Device.objects.filter(pk__in=devices).values_list(*DEVICE_COLUMNS)}
+        found = Device.objects.filter(pk__in=devices).values_list(*DeviceRow._fields)
+        rows = {row.id: row for row in map(DeviceRow._make, found)}
         for gone in set(devices) - set(rows):
             self.devices.pop(gone, None)
         self.devices.update(rows)
@@ -147,7 +138,7 @@ class Transfer:
         """Start at most ``most`` pushes and return how many; none when ``released`` or the lease forbids it."""
         if self.leaving or time.monotonic() - self.recorded > LEASE.total_seconds() - 2 * BEAT:
             return 0
-        ready: list[tuple[Request, Waiting]] = []
+        ready: list[Waiting] = []
         while self.next < self.released and len(ready) < most:
             try:
                 prepared = self._prepared(self.order[self.next])
@@ -157,9 +148,9 @@ class Transfer:
             self.next += 1
             if prepared:
                 ready.append(prepared)
-        self.journal.sending([waiting.device for _, waiting in ready])
-        for request, waiting in ready:
-            self.engine.start(request, waiting)
+        self.journal.sending([waiting.device for waiting in ready])
+        for waiting in ready:
+            self.engine.start(waiting.rendered.request, waiting)
             self.out += 1
         return len(ready)
 
@@ -169,21 +160,49 @@ class Transfer:
         if self.fenced:
             return
         now = self.now()
-        fresh = []
+        fresh: list[Answered] = []
+        heard: dict[str, list[Answered]] = {}
         for waiting, answer in arrived:
-            device = waiting.device
-            verdict = waiting.service.interpret(answer, authenticated=waiting.authenticated)
-            lost = answer.lost is Lost.NOT_SENT
-            about = self.devices[device][7]
-            fresh.append(Answered(device, verdict, answer.status, answer.milliseconds, now, lost, about))
-            if verdict.outcome is Outcome.ACCEPTED:
+            answered = self._answered(waiting, answer, now)
+            heard.setdefault(waiting.rendered.circuit, []).append(answered)
+            fresh.append(answered)
+            outcome = answered.verdict.outcome
+            if outcome is Outcome.ACCEPTED:
                 self.heard_yes = True
-            elif verdict.outcome is Outcome.DENIED and not self.claim.leave_denied:
-                self.refusal = verdict.reason
+                if self.renderer.token:
+                    self.tokens.taken(self.claim.app, self.claim.service)
+            elif answered.verdict.stale_credential and self._may_renew():
+                self.deferred.append((waiting.device, now))
+                continue
+            elif outcome is Outcome.DENIED and not self.claim.leave_denied:
+                self.refusal = answered.verdict.reason
                 self.leaving |= not self.heard_yes  # until the record tells whether anybody is still accepted
+            self.answers.append(answered)
         self.journal.answered(fresh)
-        self.answers += fresh
-        self.watch.hear(self.claim.service, fresh)
+        for circuit, answers in heard.items():
+            self.watch.hear(circuit, answers)
+
+    def _answered(self, waiting: Waiting, answer: Answer, now: datetime) -> Answered:
+        rendered = waiting.rendered
+        verdict = rendered.service.interpret(answer, authenticated=rendered.request.authenticated)
+        return Answered(
+            waiting.device,
+            verdict,
+            answer.status,
+            answer.milliseconds,
+            now,
+            answer.lost is Lost.NOT_SENT,
+            self.devices[waiting.device].address_digest,
+            rendered.variant,
+            rendered.language,
+            waiting.message_id,
+        )
+
+    def _may_renew(self) -> bool:
+        """Return whether a push whose token was not taken may go once more, with a new one and without an attempt."""
+        renewed = self.tokens.refuse(self.claim.app, self.claim.service, self.renderer.token)
+        self.leaving |= renewed  # what is left goes back, and goes on with the new token
+        return renewed
 
     def give_up(self, pause_reason: str) -> None:
         """Leave the batch to whoever adopts its journal, and pause the campaign."""
@@ -223,35 +242,40 @@ class Transfer:
                 Campaign(pk=self.claim.campaign).move(Campaign.Status.PAUSED, because=self.pause_reason[:300])
             self.told = True
 
-    def _prepared(self, device: int) -> tuple[Request, Waiting] | None:
-        """Return the request for a device; None when it has an outcome, or a later moment, without a push."""
+    def _prepared(self, device: int) -> Waiting | None:
+        """Return a push that is ready to leave; None when the device has an outcome, or a later moment, without one."""
         row: Any = self.devices.get(device)
         verdict = self._unsendable(row)
-        if verdict is None and row[6] and row[6] > self.now():
-            self.deferred.append((device, row[6]))
+        if verdict is None and row.hold_until and row.hold_until > self.now():
+            self.deferred.append((device, row.hold_until))
             return None
         if verdict is None:
-            _, service, address, os_rank, language, *_ = row
             identity = message_id(self.claim.campaign, device)
             try:
-                push_service, request = self.renderer.request(service, address, os_rank, language, identity)
-            except (Unrenderable, ValueError, LookupError) as problem:  # one device fails, the others go on
+                rendered = self.renderer.render(row, identity)
+            except CannotShow as why:  # one device is left out, the others go on
+                verdict = Verdict(Outcome.SKIPPED, str(why))
+            except (ValueError, LookupError) as problem:  # one device fails, the others go on
                 verdict = Verdict(Outcome.REJECTED, str(problem))
             else:
-                return request, Waiting(self, device, push_service, address.startswith("https:"))
+                part = rendered.circuit != self.claim.service
+                if part and (until := self.watch.rest(rendered.circuit, self.now())):
+                    self.deferred.append((device, until))
+                    return None
+                return Waiting(self, device, identity, rendered)
         self.answers.append(Answered(device, verdict, 0, 0, self.now()))
         return None
 
-    def _unsendable(self, row: Any) -> Verdict | None:
+    def _unsendable(self, row: DeviceRow | None) -> Verdict | None:
         """Return the outcome of a device that gets no push at all any more."""
         if row is None:
             return ERASED
-        if row[5] != Device.Status.ACTIVE:
+        if row.status != Device.Status.ACTIVE:
             return RETIRED
         expires_at = self.claim.expires_at
         if expires_at is None:
             return None
-        return TOO_LATE if max(self.now(), row[6] or self.started_at) >= expires_at else None
+        return TOO_LATE if max(self.now(), row.hold_until or self.started_at) >= expires_at else None
 
     def _must_record(self) -> bool:
         waited = time.monotonic() - self.recorded

@@ -10,10 +10,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns.compose import preview
 from campaigns.monitor import history
 from devices.models import Device
-from devices.push.message import Message
 
 register = template.Library()
 MOST = 100
@@ -25,12 +23,6 @@ def device_history(context: dict[str, Any], device: Device) -> dict[str, Any]:
     user = context["request"].user
     rows = history.of_device(device, MOST) if user.has_perm("campaigns.view_campaign") else []
     return {"rows": rows, "most": MOST}
-
-
-@register.filter
-def faces(message: Message) -> list[preview.Face]:
-    """Return the faces of a tile, for drawing them."""
-    return preview.faces(message)
 
 
 @register.filter

@@ -14,6 +14,7 @@ from campaigns.models import Campaign, Notification
 from devices.common import clock
 from devices.common.secrets import digest
 from devices.models import App, Device, Segment, Tag
+from devices.push.services import all_services
 from devices.versions import rank
 
 DEVICES = 10_000
@@ -86,7 +87,7 @@ def first_campaign(app: App) -> Campaign:
     fields = {
         "title": "Storm on Saturday",
         "text": "Gusts up to 110 km/h on the coast. Tap for your town.",
-        "param": "/Warnings.xaml?area=coast",
+        "link": "/Warnings.xaml?area=coast",
     }
     Notification.objects.create(campaign=campaign, message="toast", fields=fields)
     release.start(campaign, None)
@@ -103,15 +104,16 @@ def _devices(app: App, host: str, count: int) -> None:
 
 def _phones(app: App, host: str, count: int, choice: random.Random) -> Iterator[Device]:
     now = clock.now()
+    service = next(service for service in all_services() if service.emulated_path)
     behaviours = choice.choices(BEHAVIOURS, [behaviour[0] for behaviour in BEHAVIOURS], k=count)
     phones = choice.choices(PHONES, [phone[0] for phone in PHONES], k=count)
     places = choice.choices(PLACES, [place[0] for place in PLACES], k=count)
     for number, (behaviour, phone, place) in enumerate(zip(behaviours, phones, places, strict=True), start=1):
-        address = f"http://{host}/throttledthirdparty/01.00/{behaviour[1]}.dev-{number}"
+        address = f"http://{host}{service.emulated_path.format(name=f'{behaviour[1]}.dev-{number}')}"
         app_version = choice.choice(["2.0", "2.4.1", "3.0", "3.1"])
         yield Device(
             app=app,
-            service="mpns",
+            service=service.slug,
             address=address,
             address_digest=digest(address),
             secret_digest=digest(f"{choice.getrandbits(160):x}"),

@@ -16,7 +16,8 @@ from django.db.models import Count, Max, Q, Sum
 
 from campaigns.models import Batch, Campaign, Delivery, unpack
 from campaigns.monitor.stats import FINAL, progress
-from campaigns.pipeline.recording import COUNTERS, message_id
+from campaigns.pipeline.recording import COUNTERS
+from campaigns.pipeline.values import message_id
 from devices.common import clock
 from devices.push.base import Outcome
 

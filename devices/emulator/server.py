@@ -7,10 +7,9 @@ import os
 import signal
 import ssl
 
+from devices.emulator import services
 from devices.emulator.clock import Clock
-from devices.emulator.control import FrontDesk
 from devices.emulator.ledger import Ledger
-from devices.emulator.mpns.service import Mpns
 from devices.emulator.options import Options, Tls
 from devices.emulator.wire import Connection, Outbox
 
@@ -34,7 +33,8 @@ async def _serve(options: Options) -> None:
     if options.lifeline is not None:
         loop.add_reader(options.lifeline, _watch, options.lifeline, stop)
     ledger = Ledger(options.ledger)
-    desk = FrontDesk(Mpns(options.settings, Clock(), ledger, options.phones))
+    ((name, service),) = services.found().items()  # a second one needs somebody who tells them apart by path
+    desk = service.desk(options.settings[name], Clock(), ledger, options.phones)
     outbox = Outbox(ledger, loop)
     connections: set[Connection] = set()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from devices.push.base import AddressRefused
 
-LONGEST = 2048  # characters; MPNS documents "up to 1,024" in one place and "may exceed 1,024" in another
+LONGEST = 2048  # characters; one vendor documents "up to 1,024" in one place and "may exceed 1,024" in another
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z]{1,10})://(?P<host>[A-Za-z0-9.-]{1,253})(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"(?P<path>/[A-Za-z0-9._~:+=,;!$'()*/-]*)?(?P<query>\?[A-Za-z0-9._~:+=,;!$'()*/?&-]*)?"

@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import ClassVar
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple
 
-from devices.push.message import Message, Problem
+from devices.push.fields import Problem
+from devices.push.message import Message
 
 
 class Outcome(enum.StrEnum):
@@ -51,9 +53,8 @@ class ClientCertificate:
     key: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What ``build`` must know about one device.
+class Target(NamedTuple):
+    """What ``build`` must know about one device. Made in one place, devices/targets.py.
 
     ``os_version`` is the version as numbers, most significant first, () when unknown: (8, 0, 10492).
     ``keys`` are per-device secrets of the service (Web Push: p256dh and auth).
@@ -61,7 +62,10 @@ class Target:
 
     address: str
     os_version: tuple[int, ...] = ()
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keys: Mapping[str, str] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return f"Target({self.address!r}, {self.os_version!r})"  # without the keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Payload:
 class Request:
     """One HTTP request. The engine adds Host, User-Agent and Content-Length and nothing else.
 
+    ``authenticated`` says that it shows who we are, so that a refusal is about our credential; the service's own word.
     ValueError when the URL or a header holds what is not printable ASCII: libcurl would send a line end as it is.
     """
 
@@ -84,11 +89,20 @@ class Request:
     body: bytes
     method: str = "POST"
     certificate: ClientCertificate | None = None
+    authenticated: bool = False
 
     def __post_init__(self) -> None:
         text = self.url + "".join([part for header in self.headers for part in header])
         if not (text.isascii() and text.isprintable()):
             raise ValueError("The address or a header holds a line end, a control character or no ASCII.")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token and for how many seconds it is good."""
+
+    value: str = field(repr=False)
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +131,8 @@ class Verdict:
     ``reason`` is a plain sentence. ``ambiguous`` marks an attempt that may have been taken although we know no answer.
     ``retry_after`` is the service's own wish; ``hold`` asks not to send to this device at all for that long.
     ``connection`` is the device's connection state as normalised text ("" when the service did not say).
+    ``stale_credential`` says that the bearer token was not taken: with a new one the push is tried once more at once,
+    and no attempt is counted; when it is not taken again, ``outcome`` holds.
     """
 
     outcome: Outcome
@@ -126,10 +142,16 @@ class Verdict:
     retry_after: timedelta | None = None
     hold: timedelta | None = None
     connection: str = ""
+    stale_credential: bool = False
 
 
 class PushService(ABC):
-    """One push service. Instances hold no state; ``services.find(slug)`` returns the one instance."""
+    """One push service. Instances hold no state; ``services.find(slug)`` returns the one instance.
+
+    ``credentials`` and ``options`` are frozen dataclasses whose fields are made by ``fields.asked``: forms, storage and
+    API are built from them. Where a method takes ``credentials`` or ``options``, it gets an instance of its own
+    dataclass, or None when nothing is stored.
+    """
 
     slug: ClassVar[str]
     label: ClassVar[str]
@@ -140,7 +162,12 @@ class PushService(ABC):
     payload_advice: ClassVar[int]  # bytes; larger payloads get a warning
     hosts: ClassVar[tuple[str, ...]]  # allowed hosts; a leading dot allows every name below it
     samples: ClassVar[tuple[Target, ...]]  # a typical device of every variant, for previews
-    credentials: ClassVar[type | None]  # frozen dataclass the credential form is built from
+    credentials: ClassVar[type | None] = None  # frozen dataclass the credential form is built from
+    without_credentials: ClassVar[str] = ""  # a sentence for the App's page while nothing is stored
+    options: ClassVar[type | None] = None  # frozen dataclass of what only this service can do with a message
+    device_keys: ClassVar[tuple[str, ...]] = ()  # names of the secrets that a device registers with its address
+    per_device: ClassVar[bool] = False  # the bytes differ for every device: nothing of a request is kept for another
+    emulated_path: ClassVar[str] = ""  # of an address at the emulator, with {name} for the device's; "": none there
 
     @abstractmethod
     def clean_address(self, raw: str, *, extra_hosts: frozenset[str] = frozenset()) -> str:
@@ -149,32 +176,65 @@ class PushService(ABC):
         ``extra_hosts`` are exact ``host:port`` pairs that an operator's setting lets through (the emulator).
         """
 
+    def clean_keys(self, raw: Mapping[str, str]) -> dict[str, str]:
+        """Return a device's keys as they are stored: ``device_keys``, all and no others; or raise AddressRefused."""
+        if set(raw) != set(self.device_keys):
+            wanted = f"exactly: {', '.join(self.device_keys)}" if self.device_keys else "none"
+            raise AddressRefused(f"The keys of a device of {self.label} are {wanted}.")
+        return dict(raw)
+
     @abstractmethod
-    def problems(self, message: Message) -> list[Problem]:
+    def problems(self, message: Message, options: object | None = None) -> list[Problem]:
         """Tell what is wrong with ``message`` here: errors (it will not be sent) and warnings."""
 
     @abstractmethod
     def variant(self, target: Target) -> str:
-        """Name the class of devices that get the same bytes as this one (for MPNS: by OS version)."""
+        """Name the class of devices that get the same bytes as this one, such as those of an OS version."""
 
     @abstractmethod
-    def encode(self, message: Message, variant: str) -> Payload:
+    def encode(self, message: Message, variant: str, options: object | None = None) -> Payload:
         """Build the bytes of ``message`` for devices of this variant.
 
         Raises MessageInvalid when these devices cannot show any of it, LookupError when no device here can.
         """
 
     @abstractmethod
-    def build(self, target: Target, payload: Payload, message_id: str, credentials: object | None) -> Request:
-        """Address the payload to one device. ``message_id`` is a UUID in its usual spelling."""
+    def build(
+        self, target: Target, payload: Payload, message_id: str, credentials: object | None, token: str = ""
+    ) -> Request:
+        """Address the payload to one device. ``message_id`` is a UUID in its usual spelling.
+
+        ``token`` is the bearer token that ``authorize`` asked for. Unless ``per_device``, the requests to two devices
+        with the same payload, credentials and token differ in nothing but their URL and the message id in a header.
+        """
 
     @abstractmethod
     def interpret(self, answer: Answer, *, authenticated: bool = False) -> Verdict:
-        """Say what an answer, or its absence, means; ``authenticated`` when the address was an https one."""
+        """Say what an answer, or its absence, means; ``authenticated`` is what the request said of itself."""
 
-    def notes(self, message: Message, variant: str) -> list[Problem]:
+    def notes(self, message: Message, variant: str, options: object | None = None) -> list[Problem]:
         """Tell what devices of this variant will not show of ``message``."""
         return []
+
+    def circuit(self, target: Target) -> str:
+        """Name what fails together with this device: by default the whole service.
+
+        Any other name begins with the service's slug and a colon. While a circuit is broken its devices wait, and no
+        attempt of theirs is burnt.
+        """
+        return self.slug
+
+    def authorize(self, credentials: object | None) -> Request | None:
+        """Return the request for a bearer token; None when there is nothing to ask for."""
+        return None
+
+    def token(self, answer: Answer) -> Token:
+        """Read the answer to what ``authorize`` asked for; raise TokenRefused."""
+        raise TokenRefused(f"{self.label} knows no tokens.")
+
+
+class TokenRefused(Exception):
+    """No token was given to us. ``str(error)`` is a sentence for a person."""
 
 
 def retry_after(raw: str, now: datetime | None = None) -> timedelta | None:

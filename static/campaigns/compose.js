@@ -8,7 +8,9 @@ function chosen(name) {
 }
 
 function show() {
-  for (const part of form.querySelectorAll("[data-kind]")) part.hidden = part.dataset.kind !== chosen("message");
+  const kind = chosen("message");
+  for (const part of form.querySelectorAll("[data-kind]")) part.hidden = part.dataset.kind !== kind;
+  for (const one of form.querySelectorAll("[data-only]")) one.hidden = !one.dataset.only.split(" ").includes(kind);
   form.querySelector(".when-at").hidden = chosen("when") !== "later";
 }
 

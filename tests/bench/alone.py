@@ -24,7 +24,7 @@ from devices.push.services import find
 from tests.waiting import ended
 
 CONCURRENCY = 64
-MESSAGE = Toast(title="Storm on Saturday", text="Gusts up to 110 km/h on the coast.", param="/Warnings.xaml")
+MESSAGE = Toast(title="Storm on Saturday", text="Gusts up to 110 km/h on the coast.", link="/Warnings.xaml")
 IDENTITY = "00000000-0000-8000-8000-000000000000"
 
 

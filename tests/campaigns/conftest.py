@@ -23,7 +23,7 @@ from devices.models import App, Device
 from devices.versions import rank
 from tests.emulator import EmulatorProcess
 
-STORM = {"title": "Storm on Saturday", "text": "Gusts up to 110 km/h.", "param": "/Warnings.xaml"}
+STORM = {"title": "Storm on Saturday", "text": "Gusts up to 110 km/h.", "link": "/Warnings.xaml"}
 numbers = itertools.count(1)
 
 

@@ -143,7 +143,7 @@ def test_the_overview_says_what_needs_somebody(admin_client: Client, settings: A
     assert b"No worker has run yet" in admin_client.get("/").content
     tasks.note_worker("sender")
     Campaign.objects.create(app=app, name="Storm", status="paused", paused_because="The certificate was refused.")
-    Breaker.objects.create(service="mpns", since=now(), open_until=now(), reason="503")
+    Breaker.objects.create(circuit="mpns", since=now(), open_until=now(), reason="503")
     Credential.objects.create(app=app, service="mpns", expires_at=now() - timedelta(days=1))
     settings.EMULATOR = "127.0.0.1:9100"
     shown = admin_client.get("/").content.decode()

@@ -27,7 +27,8 @@ from campaigns.control import NotReady  # noqa: E402
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, Notification, pack, unpack  # noqa: E402
 from campaigns.monitor import stats  # noqa: E402
 from campaigns.pipeline import sending  # noqa: E402
-from campaigns.pipeline.recording import LEASE, message_id  # noqa: E402
+from campaigns.pipeline.recording import LEASE  # noqa: E402
+from campaigns.pipeline.values import message_id  # noqa: E402
 from campaigns.upkeep import housekeeping  # noqa: E402
 from campaigns.upkeep.reconciling import Ledger, reconcile  # noqa: E402
 from devices.common import clock  # noqa: E402

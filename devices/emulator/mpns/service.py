@@ -10,8 +10,8 @@ from devices.emulator.mpns import behaviours
 from devices.emulator.mpns.answers import AWAY, ROWS, render
 from devices.emulator.mpns.channels import Channel, Channels, Plan, Push, Turn
 from devices.emulator.mpns.payloads import TARGETS, Checker, Content, Refused
-from devices.emulator.phones import Wall
-from devices.emulator.settings import Settings
+from devices.emulator.mpns.phones import Wall
+from devices.emulator.mpns.settings import Settings
 
 _BAD, _UNAUTHORIZED, _FORBIDDEN = Turn(ROWS[7]), Turn(ROWS[8]), Turn(ROWS[9])
 _GONE, _WRONG_VERB = Turn(ROWS[10]), Turn(ROWS[13])

@@ -8,6 +8,7 @@ import pkgutil
 from functools import cache
 
 from devices.push.base import PushService
+from devices.push.message import MESSAGES, Message
 
 
 @cache
@@ -34,3 +35,13 @@ def find(slug: str) -> PushService:
     except KeyError:
         known = ", ".join(sorted(_by_slug()))
         raise LookupError(f"There is no push service called “{slug}”. Known: {known}.") from None
+
+
+def carrying(slug: str) -> list[PushService]:
+    """Return the services that can carry the message called ``slug``, in the order of their labels."""
+    return [service for service in all_services() if slug in service.kinds]
+
+
+def kinds_offered() -> list[type[Message]]:
+    """Return the kinds of message that some service can carry, in the order a form offers them."""
+    return sorted((kind for kind in MESSAGES.values() if carrying(kind.slug)), key=lambda kind: kind.place)

@@ -15,6 +15,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import ClassVar
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 from devices.push import address
 from devices.push.base import (
@@ -30,18 +31,9 @@ from devices.push.base import (
     Verdict,
     retry_after,
 )
-from devices.push.message import (
-    CycleTile,
-    FlipTile,
-    IconicTile,
-    Message,
-    MessageInvalid,
-    Problem,
-    Raw,
-    StandardTile,
-    Tile,
-    Toast,
-)
+from devices.push.fields import MessageInvalid, Problem, asked, is_whole, without_unspeakable
+from devices.push.message import Message, Raw, Toast
+from devices.push.tiles import CycleTile, FlipTile, IconicTile, StandardTile, Tile
 
 NAMESPACE = "WPNotification"
 ElementTree.register_namespace("wp", NAMESPACE)
@@ -53,6 +45,8 @@ PATH = re.compile(
 )
 CLASS_BASE = {"tile": 1, "toast": 2, "raw": 3}
 CLASS_DELAY = {0: 0, 450: 10, 900: 20}
+DELAYS = (("0", "at once"), ("450", "within 7½ minutes"), ("900", "within 15 minutes"))
+PARAM_LIMIT = 256  # characters of a toast's page, escaped
 TARGET = {"toast": "toast", "tile": "token"}  # a tile is called "token" on the wire; raw has no target
 
 # Windows Phone versions by what they understand, oldest first: name → first version number.
@@ -115,8 +109,40 @@ ONLY_71 = ("back_background_image", "back_title", "back_content")  # of a standa
 class Credentials:
     """The TLS client certificate that an authenticated channel demands: PEM, with its chain, and its private key."""
 
-    certificate: str
-    key: str = field(repr=False)
+    certificate: str = asked("Certificate and key", "PEM with both, or PFX.", "certificate")
+    key: str = field(default="", repr=False)  # comes with the certificate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What a Windows Phone can do with a message and other devices cannot."""
+
+    page: str = asked(
+        "Page to open",
+        "Instead of what opens on tap: /Page.xaml?key=value, or ?key=value for the start page. From Windows Phone 7.1.",
+        only=("toast",),
+    )
+    sound: str = asked(
+        "Sound", "A file in the app, such as Audio/ping.mp3. From Windows Phone 8.0 Update 3.", only=("toast",)
+    )
+    silent: bool = asked(
+        "Silent", "Shows without a sound. From Windows Phone 8.0 Update 3.", "switch", False, only=("toast",)
+    )
+    delay: int = asked("Wake the phone", "A delayed message lets the phone save battery.", "choice", 0, choices=DELAYS)
+
+    def __post_init__(self) -> None:
+        without_unspeakable(self)
+        problems = []
+        if self.page and self.page[0] not in "/?":
+            problems.append(Problem("page", "The page must begin with / (a page) or ? (the start page)."))
+        if long := _too_long(self.page):
+            problems.append(Problem("page", long))
+        if self.sound and self.silent:
+            problems.append(Problem("sound", "Choose a sound or silence, not both."))
+        if not (is_whole(self.delay) and self.delay in CLASS_DELAY):
+            problems.append(Problem("delay", "The delay is 0, 450 or 900 seconds."))
+        if problems:
+            raise MessageInvalid(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +202,9 @@ class Mpns(PushService):
     hosts: ClassVar[tuple[str, ...]] = (".notify.live.net",)
     samples: ClassVar[tuple[Target, ...]] = tuple(Target(SAMPLE, VARIANTS[name]) for name in ORDER)
     credentials = Credentials
+    without_credentials = "No certificate. MPNS asks for one only on authenticated (https) channels."
+    options = Options
+    emulated_path = "/throttledthirdparty/01.00/{name}"
 
     def clean_address(self, raw: str, *, extra_hosts: frozenset[str] = frozenset()) -> str:
         """Return a channel URI in its plain spelling; raise AddressRefused."""
@@ -187,12 +216,14 @@ class Mpns(PushService):
             raise AddressRefused("http goes with throttledthirdparty, https with unthrottledthirdparty.")
         return str(url)
 
-    def problems(self, message: Message) -> list[Problem]:
+    def problems(self, message: Message, options: object | None = None) -> list[Problem]:
         """Tell what is wrong with ``message`` here."""
         if message.slug not in self.kinds:
             return [Problem("", f"MPNS cannot carry a {message.label.lower()}.")]
         found = message.warnings()
-        sizes = [len(self.encode(message, name).body) for name in ORDER if not _unshowable(message, name)]
+        if long := _too_long(_page(message, _chosen(options))):
+            found.append(Problem("link", long))
+        sizes = [len(self.encode(message, name, options).body) for name in ORDER if not _unshowable(message, name)]
         largest = max(sizes)
         if largest > self.payload_limit:
             found.append(Problem("", f"The message has {largest} bytes; MPNS takes at most {self.payload_limit}."))
@@ -206,7 +237,7 @@ class Mpns(PushService):
             found.append(Problem("cycle_image_1", sentence, "warning"))
         return found
 
-    def notes(self, message: Message, variant: str) -> list[Problem]:
+    def notes(self, message: Message, variant: str, options: object | None = None) -> list[Problem]:
         """Tell what devices of this variant will not show of ``message``."""
 
         def note(name: str, sentence: str) -> Problem:
@@ -215,10 +246,13 @@ class Mpns(PushService):
         if unshowable := _unshowable(message, variant):
             return [unshowable]
         found = []
+        chosen = _chosen(options)
         if isinstance(message, Toast):
-            if message.param and _older(variant, "7.1"):
-                found.append(note("param", "Windows Phone 7.0 opens the start page: it knows no page in a toast."))
-            if (message.sound or message.silent) and _older(variant, "8.0 Update 3"):
+            if _page(message, chosen) and _older(variant, "7.1"):
+                found.append(note("page", "Windows Phone 7.0 opens the start page: it knows no page in a toast."))
+            elif message.link and not _page(message, chosen):
+                found.append(note("link", f"Windows Phone {variant} opens the app: a toast leads to no website."))
+            if (chosen.sound or chosen.silent) and _older(variant, "8.0 Update 3"):
                 found.append(note("sound", f"Windows Phone {variant} plays its usual sound."))
         if isinstance(message, StandardTile) and _older(variant, "7.1") and _needs_71(message):
             found.append(note("back_title", "Windows Phone 7.0 has no back side and clears nothing."))
@@ -233,30 +267,33 @@ class Mpns(PushService):
         version = SOLD_AS.get(target.os_version[:2], target.os_version)
         return next(name for name in reversed(ORDER) if name == ORDER[0] or version >= VARIANTS[name])
 
-    def encode(self, message: Message, variant: str) -> Payload:
+    def encode(self, message: Message, variant: str, options: object | None = None) -> Payload:
         """Return the body and the headers that tell kind and delivery class."""
         if message.slug not in self.kinds:
             raise LookupError(f"MPNS cannot carry a {message.label.lower()}.")
-        delivery = str(CLASS_BASE[message.kind] + CLASS_DELAY[message.delay])
+        chosen = _chosen(options)
+        delivery = str(CLASS_BASE[message.kind] + CLASS_DELAY[chosen.delay])
         headers = [("Content-Type", "text/xml"), ("X-NotificationClass", delivery)]
         if isinstance(message, Raw):
             return Payload(message.body.encode(), tuple(headers))
         headers.append(("X-WindowsPhone-Target", TARGET[message.kind]))
         root = ElementTree.Element(f"{{{NAMESPACE}}}Notification")
         if isinstance(message, Toast):
-            _toast(root, message, variant)
+            _toast(root, message, chosen, variant)
         elif isinstance(message, Tile):
             _tile(root, message, variant)
         body = ElementTree.tostring(root, encoding="utf-8", short_empty_elements=False)
         return Payload(_declared(body), tuple(headers))
 
-    def build(self, target: Target, payload: Payload, message_id: str, credentials: object | None) -> Request:
-        """Address the payload to one channel; an https channel gets the certificate."""
-        certificate = None
-        if isinstance(credentials, Credentials) and target.address.startswith("https:"):
-            certificate = _certificate(credentials)
+    def build(
+        self, target: Target, payload: Payload, message_id: str, credentials: object | None, token: str = ""
+    ) -> Request:
+        """Address the payload to one channel; an https channel is authenticated, and gets the certificate."""
         headers = (*payload.headers, ("X-MessageID", message_id))
-        return Request(target.address, headers, payload.body, certificate=certificate)
+        if not target.address.startswith("https:"):
+            return Request(target.address, headers, payload.body)
+        certificate = _certificate(credentials) if isinstance(credentials, Credentials) else None
+        return Request(target.address, headers, payload.body, certificate=certificate, authenticated=True)
 
     def interpret(self, answer: Answer, *, authenticated: bool = False) -> Verdict:
         """Say what an answer means; ``authenticated`` tells whether the channel URI was https."""
@@ -306,6 +343,28 @@ def _word(raw: str) -> str:
     return re.sub(r"\s+", "", raw).lower()
 
 
+def _chosen(options: object | None) -> Options:
+    return options if isinstance(options, Options) else NO_OPTIONS
+
+
+def _page(message: Message, options: Options) -> str:
+    """Return the page of the app that a toast opens; "" for the start page. It leads to no website."""
+    if not isinstance(message, Toast):
+        return ""
+    return options.page or (message.link if message.link[:1] in {"/", "?"} else "")
+
+
+def _too_long(page: str) -> str:
+    """Return what is wrong with the length of a page, in a sentence; "" when nothing is."""
+    escaped = len(escape(page, {'"': "&quot;", "'": "&apos;"}))
+    if escaped <= PARAM_LIMIT:
+        return ""
+    return f"The page has {escaped} characters when escaped; {PARAM_LIMIT} are allowed."
+
+
+NO_OPTIONS = Options()
+
+
 def _older(variant: str, than: str) -> bool:
     return ORDER.index(variant) < ORDER.index(than)
 
@@ -328,17 +387,17 @@ def _unshowable(message: Message, variant: str) -> Problem | None:
     return None
 
 
-def _toast(root: ElementTree.Element, message: Toast, variant: str) -> None:
+def _toast(root: ElementTree.Element, message: Toast, options: Options, variant: str) -> None:
     toast = _child(root, "Toast")
     _child(toast, "Text1", message.title)
     _child(toast, "Text2", message.text)
-    if message.param and not _older(variant, "7.1"):
-        _child(toast, "Param", message.param)
+    if (page := _page(message, options)) and not _older(variant, "7.1"):
+        _child(toast, "Param", page)
     if not _older(variant, "8.0 Update 3"):
-        if message.silent:
+        if options.silent:
             _child(toast, "Sound").set("Silent", "true")
-        elif message.sound:
-            _child(toast, "Sound", message.sound)
+        elif options.sound:
+            _child(toast, "Sound", options.sound)
 
 
 def _tile(root: ElementTree.Element, message: Tile, variant: str) -> None:

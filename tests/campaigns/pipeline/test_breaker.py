@@ -13,7 +13,8 @@ from campaigns.compose import release
 from campaigns.models import Batch, Breaker, Campaign, Delivery
 from campaigns.monitor import stats
 from campaigns.pipeline import breaker, claiming, sending
-from campaigns.pipeline.journal import Answered, Journal
+from campaigns.pipeline.journal import Journal
+from campaigns.pipeline.values import Answered
 from devices.common.clock import now
 from devices.push.base import Outcome, Verdict
 from tests.campaigns.conftest import House, outcomes
@@ -38,7 +39,7 @@ def test_an_outage_opens_the_breaker_and_most_devices_are_not_even_tried(outage:
     assert campaign.status == Campaign.Status.SENDING
     tried = Delivery.objects.filter(campaign=campaign).count()
     assert breaker.TRIP <= tried <= breaker.TRIP + 64 + 64  # what was on the wire, and what left meanwhile
-    row = Breaker.objects.get(service="mpns")
+    row = Breaker.objects.get(circuit="mpns")
     assert row.open_until > now()
     assert outage.run() == 0
     assert "does not answer" in stats.standstill(campaign)
@@ -51,7 +52,7 @@ def test_one_push_at_a_time_finds_out_that_it_lasts_and_the_pause_grows(outage: 
     for level in (1, 2, 3):
         clock.advance(breaker.LONGEST)
         outage.run()
-        row = Breaker.objects.get(service="mpns")
+        row = Breaker.objects.get(circuit="mpns")
         assert row.level == level
         assert Delivery.objects.filter(campaign=campaign).count() == tried + level
     assert row.open_until - now() <= breaker.LONGEST
@@ -81,7 +82,7 @@ def test_a_service_that_refuses_connections_is_down_too(house: House, settings: 
         phone.address = phone.address.replace(emulator.url, "http://127.0.0.1:9")
     type(phones[0]).objects.bulk_update(phones, ["address"])
     campaign = house.send()
-    assert Breaker.objects.filter(service="mpns").exists()
+    assert Breaker.objects.filter(circuit="mpns").exists()
     assert set(outcomes(campaign)) == {"retry"}
     assert set(Delivery.objects.filter(campaign=campaign).values_list("copies", flat=True)) == {0}
 
@@ -104,7 +105,7 @@ def test_another_service_is_not_held_up(house: House) -> None:
     house.phones("ok")
     campaign = house.campaign()
     release.start(campaign, None)
-    Breaker.objects.create(service="wns", since=now(), open_until=now() + timedelta(hours=1))
+    Breaker.objects.create(circuit="wns", since=now(), open_until=now() + timedelta(hours=1))
     house.run()
     assert outcomes(campaign) == {"accepted": 1}
 

@@ -13,7 +13,8 @@ from campaigns.compose import release
 from campaigns.models import Batch, Campaign, unpack
 from campaigns.pipeline import claiming, sending
 from campaigns.pipeline.journal import Journal
-from campaigns.pipeline.recording import Claim, Window, record
+from campaigns.pipeline.recording import record
+from campaigns.pipeline.values import Claim, Window
 from devices.common.clock import now
 from tests.campaigns.conftest import House
 from tests.campaigns.pipeline.test_settling import claimed, taken

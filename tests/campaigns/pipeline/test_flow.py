@@ -14,8 +14,9 @@ from campaigns.control import NotReady
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, unpack
 from campaigns.monitor import stats
 from campaigns.pipeline import sending
-from campaigns.pipeline.recording import COUNTERS, Claim, record
+from campaigns.pipeline.recording import COUNTERS, record
 from campaigns.pipeline.sending import Sender
+from campaigns.pipeline.values import Claim
 from devices import registration
 from devices.common.clock import now
 from devices.models import Credential, Device, Segment

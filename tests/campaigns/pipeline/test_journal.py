@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.pipeline import journal
-from campaigns.pipeline.journal import Answered, Journal, JournalStuck
+from campaigns.pipeline.journal import Journal, JournalStuck, answer_of, spelled
+from campaigns.pipeline.values import Answered
 from devices.push.base import Outcome, Verdict
 
 AT = datetime(2026, 5, 4, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -38,9 +39,9 @@ def test_an_answer_comes_back_from_its_line_as_it_was(
 ) -> None:
     pause = timedelta(seconds=seconds) if seconds else None
     answer = Answered(5, Verdict(Outcome.RETRY, reason, words, True, pause, pause, "Connected"), 412, 9, AT, unreached)
-    line = answer.line()
+    line = spelled(answer)
     assert line.count("\n") == 1
-    assert Answered.from_line(5, line.split(" ", 2)[2]) == answer
+    assert answer_of(5, line.split(" ", 2)[2]) == answer
 
 
 def test_the_heir_learns_what_was_answered_and_what_is_in_doubt(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_a_torn_last_line_is_ignored_and_its_push_stays_in_doubt(tmp_path: Path)
     sender.claim(3, TOKEN)
     sender.sending([10])
     with sender.path.open("a") as file:
-        file.write(answered(10).line()[:-4])
+        file.write(spelled(answered(10))[:-4])
     (claimed,) = journal.read(sender.path)
     assert claimed.doubtful == {10}
     sender.close()
@@ -143,7 +144,7 @@ def test_what_can_neither_be_written_nor_taken_back_does_not_leave(tmp_path: Pat
 
 
 def test_a_journal_of_the_version_before_is_read_without_addresses(tmp_path: Path) -> None:
-    line = answered(10).line()
+    line = spelled(answered(10))
     old = line.replace(', ""]', "]")
     assert old != line
     (tmp_path / "old.log").write_text(f"C 3 {TOKEN.hex}\nS 10\n{old}")

@@ -15,9 +15,10 @@ from campaigns import control
 from campaigns.compose import release
 from campaigns.models import Batch, Campaign, pack, unpack
 from campaigns.pipeline import claiming, sending, settling, tasks
-from campaigns.pipeline.journal import Answered, Journal
-from campaigns.pipeline.recording import LEASE, message_id
+from campaigns.pipeline.journal import Journal
+from campaigns.pipeline.recording import LEASE
 from campaigns.pipeline.sending import Sender
+from campaigns.pipeline.values import Answered, message_id
 from devices.common.clock import now
 from devices.models import Segment
 from devices.push.base import Outcome, Verdict

@@ -12,9 +12,10 @@ import pytest
 from campaigns.compose import release
 from campaigns.models import Batch, Campaign, Delivery, unpack
 from campaigns.pipeline import claiming, sending, settling
-from campaigns.pipeline.journal import Answered, Journal
-from campaigns.pipeline.recording import LEASE, Claim, Fenced, Window, record
+from campaigns.pipeline.journal import Journal
+from campaigns.pipeline.recording import LEASE, Fenced, record
 from campaigns.pipeline.transfer import ALONE
+from campaigns.pipeline.values import Answered, Claim, Window
 from campaigns.upkeep.reconciling import reconcile
 from devices.common.clock import now
 from devices.common.secrets import digest

@@ -17,7 +17,7 @@ from django.db.models import F
 
 from campaigns.compose import release
 from campaigns.models import Batch, Campaign, Delivery
-from campaigns.pipeline.recording import message_id
+from campaigns.pipeline.values import message_id
 from campaigns.upkeep.reconciling import Ledger, reconcile
 from devices.common.clock import now
 from tests.campaigns.conftest import House

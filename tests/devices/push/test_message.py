@@ -10,28 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.push.message import (
-    MESSAGES,
-    CycleTile,
-    FlipTile,
-    FormField,
-    IconicTile,
-    Message,
-    MessageInvalid,
-    Problem,
-    Raw,
-    StandardTile,
-    Tile,
-    Toast,
-)
+from devices.push.fields import MessageInvalid, Problem, built, form_fields, stored
+from devices.push.message import MESSAGES, Message, Raw, Toast
+from devices.push.services import find, kinds_offered
+from devices.push.services.mpns import Options
+from devices.push.tiles import CycleTile, FlipTile, IconicTile, StandardTile, Tile
 
 FULL: dict[str, dict[str, Any]] = {
-    "toast": {"title": "Hi", "text": "there", "param": "/Page.xaml?id=1", "sound": "Audio/ping.mp3", "delay": 450},
+    "toast": {"title": "Hi", "text": "there", "link": "/Page.xaml?id=1"},
     "standard_tile": {"count": 0, "title": "x", "clear": ["back_content", "back_title"], "tile_id": "/Two.xaml?x=1"},
     "flip_tile": {"wide_back_content": "a\nb", "background_image": "https://img.example.org/a.png", "count": 99},
     "iconic_tile": {"background_color": "#FF2D7D9A", "icon_image": "/Images/i.png", "wide_content_1": "one"},
     "cycle_tile": {f"cycle_image_{number}": f"/Images/{number}.jpg" for number in range(1, 10)},
-    "raw": {"body": '{"a": 1}', "delay": 900},
+    "raw": {"body": '{"a": 1}'},
 }
 
 
@@ -43,9 +34,38 @@ def problems(slug: str, **fields: object) -> list[Problem]:
     return invalid.value.problems
 
 
+def chosen(**given: object) -> Options:
+    """Return the options of one service from what a form posted."""
+    options = built(Options, given, find("mpns").label)
+    assert isinstance(options, Options)
+    assert built(Options, json.loads(json.dumps(stored(options))), "x") == options
+    return options
+
+
+def options_at_fault(**given: object) -> set[str]:
+    """Return the names of the options that something is wrong with."""
+    with pytest.raises(MessageInvalid) as invalid:
+        built(Options, given, find("mpns").label)
+    return {problem.field for problem in invalid.value.problems}
+
+
 def fields_at_fault(slug: str, **fields: object) -> set[str]:
     """Return the names of the fields that something is wrong with."""
     return {problem.field for problem in problems(slug, **fields)}
+
+
+def test_options_know_whom_they_go_with() -> None:
+    assert {one.name: one.only for one in form_fields(Options)} == {
+        "page": ("toast",),
+        "sound": ("toast",),
+        "silent": ("toast",),
+        "delay": (),
+    }
+
+
+def test_kinds_are_offered_in_their_order() -> None:
+    slugs = [kind.slug for kind in kinds_offered()]
+    assert (slugs[0], slugs[-1], set(slugs)) == ("toast", "raw", set(FULL))
 
 
 @pytest.mark.parametrize("slug", MESSAGES)
@@ -64,12 +84,12 @@ def test_a_message_cannot_be_changed() -> None:
 
 
 def test_what_a_form_posts_becomes_what_it_means() -> None:
-    tile = Message.from_fields("flip_tile", {"count": " 7 ", "title": "", "delay": "900", "clear": "back_title"})
-    assert tile == FlipTile(count=7, delay=900, clear=frozenset({"back_title"}))
-    nothing = {"count": "", "delay": "", "clear": [""]}
+    tile = Message.from_fields("flip_tile", {"count": " 7 ", "title": "", "clear": "back_title"})
+    assert tile == FlipTile(count=7, clear=frozenset({"back_title"}))
+    nothing = {"count": "", "clear": [""]}
     assert Message.from_fields("flip_tile", {"title": "x", **nothing}) == FlipTile(title="x")
-    assert Message.from_fields("toast", {"title": "x", "silent": "on"}) == Toast(title="x", silent=True)
-    assert Message.from_fields("toast", {"title": "x", "silent": False}) == Toast(title="x")
+    assert chosen(silent="on", delay="900", sound="") == Options(silent=True, delay=900)
+    assert chosen(silent=False, delay="") == Options()
 
 
 def test_everything_wrong_is_told_at_once() -> None:
@@ -79,7 +99,6 @@ def test_everything_wrong_is_told_at_once() -> None:
         "nonsense": "1",
         "title": 5,
         "tile_id": "x",
-        "delay": "1",
     }
     assert fields_at_fault("standard_tile", **wrong) == set(wrong)
 
@@ -105,7 +124,7 @@ def test_these_counts_are_fine_and_zero_is_something(count: object) -> None:
 
 @pytest.mark.parametrize("delay", [1, "60", -450, True, "soon", [450]])
 def test_the_delay_is_one_of_three(delay: object) -> None:
-    assert fields_at_fault("raw", body="x", delay=delay) == {"delay"}
+    assert options_at_fault(delay=delay) == {"delay"}
 
 
 @pytest.mark.parametrize(
@@ -149,21 +168,44 @@ def test_another_kind_of_picture_is_warned_about() -> None:
 
 @pytest.mark.threats(23)
 def test_the_page_of_a_toast() -> None:
-    assert Toast(title="x", param="/P.xaml?a=" + "b" * 246).param
-    assert fields_at_fault("toast", title="x", param="/P.xaml?a=" + "b" * 247) == {"param"}
-    assert fields_at_fault("toast", title="x", param="/P.xaml?" + "&" * 60) == {"param"}, "escaped it is too long"
-    assert fields_at_fault("toast", title="x", param="https://evil.example/") == {"param"}
-    assert fields_at_fault("toast", title="x", param="javascript:x") == {"param"}
+    assert chosen(page="/P.xaml?a=" + "b" * 246).page
+    assert options_at_fault(page="/P.xaml?a=" + "b" * 247) == {"page"}
+    assert options_at_fault(page="/P.xaml?" + "&" * 60) == {"page"}, "escaped it is too long"
+    assert options_at_fault(page="https://evil.example/") == {"page"}
+    assert options_at_fault(page="javascript:x") == {"page"}
+
+
+@pytest.mark.threats(23)
+@pytest.mark.parametrize("link", ["/P.xaml?a=1", "?a=1", "https://shop.example.org/a?b=c#d", "http://a.example/"])
+def test_what_opens_on_tap_is_a_page_or_on_the_web(link: str) -> None:
+    assert Message.from_fields("toast", {"title": "x", "link": link}) == Toast(title="x", link=link)
+
+
+@pytest.mark.threats(23)
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:x",
+        "data:text/html,x",
+        "P.xaml",
+        "https:x",
+        "https://",
+        "https://a b/",
+        "http://[/",
+        "/" + "a" * 1024,
+    ],
+)
+def test_nothing_else_opens_on_tap(link: str) -> None:
+    assert fields_at_fault("toast", title="x", link=link) == {"link"}
 
 
 def test_silence_has_no_sound() -> None:
-    assert fields_at_fault("toast", title="x", sound="a.mp3", silent="on") == {"sound"}
+    assert options_at_fault(sound="a.mp3", silent="on") == {"sound"}
 
 
 @pytest.mark.parametrize(("slug", "field"), [("toast", "title"), ("raw", "body"), ("flip_tile", "title")])
 def test_an_empty_message_is_refused(slug: str, field: str) -> None:
     assert fields_at_fault(slug) == {field}
-    assert fields_at_fault(slug, delay="450") == {field}
     assert fields_at_fault(slug, **{field: "\x0b\x00"}) == {field}, "nothing is left of it"
 
 
@@ -177,19 +219,12 @@ def test_only_what_can_be_cleared_is_cleared_and_never_while_it_is_set() -> None
 
 
 @pytest.mark.parametrize("slug", MESSAGES)
-def test_a_form_asks_for_every_field_and_the_delay_last(slug: str) -> None:
+def test_a_form_asks_for_every_field(slug: str) -> None:
     kind = MESSAGES[slug]
     asked = kind.form_fields()
     assert {one.name for one in asked} == {spec.name for spec in dataclasses.fields(kind)} - {"clear"}
-    assert asked[-1] == FormField(
-        "delay",
-        "Wake the phone",
-        asked[-1].help,
-        "choice",
-        choices=(("0", "at once"), ("450", "within 7½ minutes"), ("900", "within 15 minutes")),
-    )
     assert all(one.label for one in asked)
-    assert all(one.clearable for one in asked if issubclass(kind, Tile) and one.name not in {"tile_id", "delay"})
+    assert all(one.clearable for one in asked if issubclass(kind, Tile) and one.name != "tile_id")
     assert not any(one.clearable for one in asked if not issubclass(kind, Tile))
 
 

@@ -14,9 +14,10 @@ import pytest
 
 from devices.push.base import Outcome, Target, Verdict
 from devices.push.engine import Engine
-from devices.push.message import CycleTile, FlipTile, IconicTile, Message, Raw, StandardTile, Toast
+from devices.push.message import Message, Raw, Toast
 from devices.push.services import find
-from devices.push.services.mpns import VARIANTS
+from devices.push.services.mpns import VARIANTS, Options
+from devices.push.tiles import CycleTile, FlipTile, IconicTile, StandardTile
 from tests.emulator import EmulatorProcess
 
 MPNS = find("mpns")
@@ -86,14 +87,17 @@ def engine(emulator: EmulatorProcess) -> Iterator[Engine[str]]:
 
 
 def outcomes(
-    emulator: EmulatorProcess, engine: Engine[str], pushes: dict[str, tuple[str, Message, str]]
+    emulator: EmulatorProcess,
+    engine: Engine[str],
+    pushes: dict[str, tuple[str, Message, str]],
+    own: Options | None = None,
 ) -> dict[str, Verdict]:
     """Push all of ``pushes`` (name → behaviour, message, variant) at once; return what each came to."""
     verdicts: dict[str, Verdict] = {}
     allow = frozenset({urlsplit(emulator.url).netloc})
     for name, (behaviour, message, variant) in pushes.items():
         address = MPNS.clean_address(emulator.uri(f"{behaviour}.{uuid.uuid4().hex}"), extra_hosts=allow)
-        request = MPNS.build(Target(address), MPNS.encode(message, variant), str(uuid.uuid4()), None)
+        request = MPNS.build(Target(address), MPNS.encode(message, variant, own), str(uuid.uuid4()), None)
         engine.start(request, name)
     while engine.in_flight:
         verdicts |= {name: MPNS.interpret(answer) for name, answer in engine.wait(DEADLINE * 3)}
@@ -141,13 +145,12 @@ def test_however_the_words_are_spelled(emulator: EmulatorProcess, engine: Engine
 
 
 FULL: list[Message] = [
-    Toast(title="x", text="y", param="/P.xaml?a=1&b=2", sound="Audio/a.mp3"),
-    Toast(title="x", silent=True, delay=450),
+    Toast(title="x", text="y", link="/P.xaml?a=1&b=2"),
     StandardTile(title="x", count=0, back_title="y", background_image="/a.png", clear=frozenset({"back_content"})),
-    FlipTile(title="x", tile_id="/Two.xaml?x=1&y=2", wide_back_content="z", clear=frozenset({"count"}), delay=900),
+    FlipTile(title="x", tile_id="/Two.xaml?x=1&y=2", wide_back_content="z", clear=frozenset({"count"})),
     IconicTile(count=99, wide_content_1="a", background_color="#FF00FF00"),
     CycleTile(title="x", cycle_image_9="/9.jpg", small_background_image="/s.png"),
-    Raw(body='{"a": "🎉"}', delay=450),
+    Raw(body='{"a": "🎉"}'),
 ]
 
 
@@ -159,9 +162,10 @@ def test_every_payload_is_well_formed_for_the_service(emulator: EmulatorProcess,
         for variant in VARIANTS
         if not (isinstance(message, FlipTile) and variant == "7.0")  # a secondary tile: not sent to 7.0
     }
-    verdicts = outcomes(emulator, engine, cases)
-    assert {name: spelled(verdict) for name, verdict in verdicts.items()} == dict.fromkeys(cases, "accepted")
-    assert len(verdicts) == len(cases)
+    for own in (None, Options(page="/P.xaml?a=1&b=2", sound="Audio/a.mp3", delay=450), Options(silent=True, delay=900)):
+        verdicts = outcomes(emulator, engine, cases, own)
+        assert {name: spelled(verdict) for name, verdict in verdicts.items()} == dict.fromkeys(cases, "accepted")
+        assert len(verdicts) == len(cases)
 
 
 def test_the_message_id_arrives(emulator: EmulatorProcess, engine: Engine[str]) -> None:

@@ -10,19 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from devices.push.message import (
-    MESSAGES,
-    CycleTile,
-    FlipTile,
-    IconicTile,
-    Message,
-    MessageInvalid,
-    Raw,
-    StandardTile,
-    Toast,
-)
+from devices.push.fields import MessageInvalid
+from devices.push.message import MESSAGES, Message, Raw, Toast
 from devices.push.services import find
-from devices.push.services.mpns import VARIANTS
+from devices.push.services.mpns import VARIANTS, Options
+from devices.push.tiles import CycleTile, FlipTile, IconicTile, StandardTile
 
 MPNS = find("mpns")
 NEWEST = "8.0 Update 3"
@@ -31,26 +23,26 @@ DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def xml(message: Message, variant: str = NEWEST) -> str:
+def xml(message: Message, variant: str = NEWEST, options: Options | None = None) -> str:
     """Return the payload without its declaration."""
-    text = MPNS.encode(message, variant).body.decode()
+    text = MPNS.encode(message, variant, options).body.decode()
     assert text.startswith(DECLARATION)
     return text.removeprefix(DECLARATION)
 
 
-def header(message: Message, name: str) -> str | None:
+def header(message: Message, name: str, options: Options | None = None) -> str | None:
     """Return a header of the payload; None when it is not there."""
-    return dict(MPNS.encode(message, NEWEST).headers).get(name)
+    return dict(MPNS.encode(message, NEWEST, options).headers).get(name)
 
 
 def test_a_toast_as_microsoft_wrote_it() -> None:
-    toast = Toast(title="Title", text="Body", param="/Details.xaml?id=42&src=push", silent=True)
-    assert xml(toast) == (
+    toast = Toast(title="Title", text="Body")
+    assert xml(toast, options=Options(page="/Details.xaml?id=42&src=push", silent=True)) == (
         '<wp:Notification xmlns:wp="WPNotification"><wp:Toast><wp:Text1>Title</wp:Text1><wp:Text2>Body</wp:Text2>'
         '<wp:Param>/Details.xaml?id=42&amp;src=push</wp:Param><wp:Sound Silent="true"></wp:Sound>'
         "</wp:Toast></wp:Notification>"
     )
-    assert "<wp:Sound>Audio/a.mp3</wp:Sound>" in xml(Toast(title="x", sound="Audio/a.mp3"))
+    assert "<wp:Sound>Audio/a.mp3</wp:Sound>" in xml(Toast(title="x"), options=Options(sound="Audio/a.mp3"))
 
 
 def test_a_standard_tile_as_microsoft_wrote_it() -> None:
@@ -125,9 +117,9 @@ def test_raw_is_sent_as_it_is() -> None:
 def test_all_nine_delivery_classes(
     slug: str, fields: dict[str, Any], target: str | None, base: int, delay: int
 ) -> None:
-    message = Message.from_fields(slug, {**fields, "delay": delay})
+    message = Message.from_fields(slug, fields)
     assert header(message, "X-WindowsPhone-Target") == target
-    assert header(message, "X-NotificationClass") == str(base + {0: 0, 450: 10, 900: 20}[delay])
+    assert header(message, "X-NotificationClass", Options(delay=delay)) == str(base + {0: 0, 450: 10, 900: 20}[delay])
     assert header(message, "Content-Type") == "text/xml"
 
 
@@ -135,13 +127,23 @@ def test_all_nine_delivery_classes(
 
 
 def test_a_toast_has_only_what_the_phone_knows() -> None:
-    toast = Toast(title="x", param="/P.xaml", sound="a.mp3")
-    parts = {name: [child.tag[16:] for child in ElementTree.fromstring(xml(toast, name))[0]] for name in VARIANTS}
+    toast, own = Toast(title="x"), Options(page="/P.xaml", sound="a.mp3")
+    parts = {name: [child.tag[16:] for child in ElementTree.fromstring(xml(toast, name, own))[0]] for name in VARIANTS}
     page = ["Text1", "Text2", "Param"]
     assert parts == {"7.0": page[:2], "7.1": page, "7.8": page, "8.0": page, NEWEST: [*page, "Sound"]}
-    assert {name for name in VARIANTS if MPNS.notes(toast, name)} == {"7.0", "7.1", "7.8", "8.0"}
-    assert [note.field for note in MPNS.notes(toast, "7.0")] == ["param", "sound"]
+    assert {name for name in VARIANTS if MPNS.notes(toast, name, own)} == {"7.0", "7.1", "7.8", "8.0"}
+    assert [note.field for note in MPNS.notes(toast, "7.0", own)] == ["page", "sound"]
     assert not any(MPNS.notes(Toast(title="x"), name) for name in VARIANTS)
+
+
+def test_what_opens_on_tap_is_a_page_of_the_app_or_the_page_of_the_options() -> None:
+    assert "<wp:Param>/P.xaml</wp:Param>" in xml(Toast(title="x", link="/P.xaml"))
+    assert "<wp:Param>/Q.xaml</wp:Param>" in xml(Toast(title="x", link="/P.xaml"), options=Options(page="/Q.xaml"))
+    website = Toast(title="x", link="https://shop.example.org/")
+    assert "Param" not in xml(website)
+    assert [note.field for note in MPNS.notes(website, NEWEST)] == ["link"]
+    (error,) = MPNS.problems(Toast(title="x", link="/P.xaml?a=" + "b" * 247))
+    assert (error.field, error.level) == ("link", "error")
 
 
 def test_windows_phone_7_has_no_back_side() -> None:
@@ -218,8 +220,8 @@ def read_back(text: str) -> str:
 @pytest.mark.threats(25)
 @pytest.mark.parametrize("evil", EVIL)
 def test_hostile_text_stays_text(evil: str) -> None:
-    toast = Toast(title=f"x{evil}", text=evil, param=f"/x?{evil}")
-    inner = ElementTree.fromstring(MPNS.encode(toast, "7.1").body)[0]
+    toast, own = Toast(title=f"x{evil}", text=evil), Options(page=f"/x?{evil}")
+    inner = ElementTree.fromstring(MPNS.encode(toast, "7.1", own).body)[0]
     assert [child.tag[16:] for child in inner] == ["Text1", "Text2", "Param"]
     assert [child.text or "" for child in inner] == [read_back(t) for t in (f"x{evil}", evil, f"/x?{evil}")]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from campaigns.compose.preview import faces
 from devices.push.message import Message
+from devices.push.services import kinds_offered
 
+assert kinds_offered()  # every kind is known once the services are
 IMAGE = "/Assets/one.png"
 
 
@@ -27,7 +28,7 @@ IMAGE = "/Assets/one.png"
     ],
 )
 def test_only_what_the_message_talks_about_is_drawn(slug: str, fields: dict[str, object], labels: list[str]) -> None:
-    assert [face.label for face in faces(Message.from_fields(slug, fields))] == labels
+    assert [face.label for face in Message.from_fields(slug, fields).faces()] == labels
 
 
 def test_every_text_stands_on_the_side_it_belongs_to() -> None:
@@ -35,7 +36,7 @@ def test_every_text_stands_on_the_side_it_belongs_to() -> None:
         "flip_tile",
         {"title": "t", "back_title": "bt", "back_content": "bc", "wide_back_content": "wbc", "count": "7"},
     )
-    front, back, wide, wide_back = faces(tile)
+    front, back, wide, wide_back = tile.faces()
     assert (front.title, front.count, front.back) == ("t", 7, False)
     assert (back.title, back.lines, back.count, back.back) == ("bt", ("bc",), None, True)
     assert (wide.title, wide.count, wide.size) == ("t", 7, "wide")
@@ -44,9 +45,9 @@ def test_every_text_stands_on_the_side_it_belongs_to() -> None:
 
 def test_a_colour_is_shown_without_its_transparency() -> None:
     tile = Message.from_fields("iconic_tile", {"background_color": "#802D7D9A", "wide_content_1": "Rain"})
-    assert [face.colour for face in faces(tile)] == ["#2D7D9A", "#2D7D9A"]
+    assert [face.colour for face in tile.faces()] == ["#2D7D9A", "#2D7D9A"]
 
 
 def test_pictures_take_their_turn_in_order() -> None:
     tile = Message.from_fields("cycle_tile", {f"cycle_image_{number}": f"/{number}.png" for number in (1, 2, 9)})
-    assert faces(tile)[0].picture == "/1.png → /2.png → /9.png"
+    assert tile.faces()[0].picture == "/1.png → /2.png → /9.png"

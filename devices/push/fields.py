@@ -1,0 +1,151 @@
+"""What a form asks for, told by frozen dataclasses: messages, a service's options, a service's credentials.
+
+A field says by ``asked`` how it is asked for; what a form typed or JSON held becomes constructor arguments by
+``coerced``, judged by the field's kind and never by its name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+# What XML 1.0 cannot carry (section 2.2, Char): controls but tab and line ends, surrogates, U+FFFE and U+FFFF.
+UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+# text, long (several lines), count (a whole number or nothing), image (an address), colour, switch (yes or no), choice,
+# names (several words), secret (text that is never shown again), certificate (a file with its password)
+Kind = Literal["text", "long", "count", "image", "colour", "switch", "choice", "names", "secret", "certificate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with what was typed: in which field, in a sentence, and whether it keeps it from being sent."""
+
+    field: str
+    sentence: str
+    level: Literal["error", "warning"] = "error"
+
+
+class MessageInvalid(ValueError):
+    """Values with errors; ``problems`` has them all."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(" ".join(problem.sentence for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """How a form asks for one field. ``only`` are the slugs of the messages it goes with, () for all."""
+
+    name: str
+    label: str
+    help: str = ""
+    kind: Kind = "text"
+    clearable: bool = False
+    choices: tuple[tuple[str, str], ...] = ()
+    only: tuple[str, ...] = ()
+
+
+def asked(
+    label: str,
+    help: str = "",  # noqa: A002
+    kind: Kind = "text",
+    default: Any = "",
+    *,
+    clearable: bool = False,
+    choices: tuple[tuple[str, str], ...] = (),
+    only: tuple[str, ...] = (),
+    hidden: bool = False,
+) -> Any:
+    """Return a dataclass field that knows how a form asks for it. ``hidden`` keeps it out of a repr."""
+    asks = {"label": label, "help": help, "kind": kind, "clearable": clearable, "choices": choices, "only": only}
+    return field(default=default, metadata=asks, repr=not hidden)
+
+
+def form_fields(shape: type) -> list[FormField]:
+    """Return the fields of a dataclass that a form asks for, in their order."""
+    return [FormField(spec.name, **spec.metadata) for spec in dataclasses.fields(shape) if "label" in spec.metadata]
+
+
+def without_unspeakable(value: Any) -> None:
+    """Take out of every text of a frozen dataclass what XML cannot carry; for ``__post_init__``."""
+    for spec in dataclasses.fields(value):
+        text = getattr(value, spec.name)
+        if isinstance(text, str) and UNSPEAKABLE.search(text):
+            object.__setattr__(value, spec.name, UNSPEAKABLE.sub("", text))
+
+
+def coerced(shape: type, given: Mapping[str, object], called: str) -> tuple[dict[str, Any], list[Problem]]:
+    """Return constructor arguments from what a form typed or JSON held, and what is wrong with names and types.
+
+    ``called`` is what the whole is called in a sentence, such as "toast".
+    """
+    specs = {spec.name: spec for spec in dataclasses.fields(shape)}
+    problems: list[Problem] = []
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in specs:
+            problems.append(Problem(name[:40], f"A {called} has no field “{name[:40]}”."))
+            continue
+        kind, nothing = specs[name].metadata.get("kind", "text"), specs[name].default
+        if kind == "names":
+            values[name] = _names(value)
+        elif kind == "count" or (kind == "choice" and isinstance(nothing, int)):
+            values[name] = _whole(value, nothing)
+        elif kind == "switch":
+            values[name] = value in (True, "on", "true", "1")
+        elif isinstance(value, str):
+            values[name] = value
+        else:
+            problems.append(Problem(name, f"“{name}” must be text."))
+    return values, problems
+
+
+def built(shape: type, given: Mapping[str, object], called: str) -> Any:
+    """Return an instance of ``shape``; raise MessageInvalid with everything that is wrong."""
+    values, problems = coerced(shape, given, called)
+    made = None
+    try:
+        made = shape(**values)
+    except MessageInvalid as invalid:
+        problems += invalid.problems
+    if problems:
+        raise MessageInvalid(problems)
+    return made
+
+
+def stored(value: Any) -> dict[str, Any]:
+    """Return what ``coerced`` takes, as JSON values, without what is at its default."""
+    found: dict[str, Any] = {}
+    for spec in dataclasses.fields(value):
+        one = getattr(value, spec.name)
+        if isinstance(one, frozenset):
+            one = sorted(one)
+        if one not in ("", None, [], spec.default):
+            found[spec.name] = one
+    return found
+
+
+def is_whole(value: object) -> bool:
+    """Return whether ``value`` is a whole number, which True and False are not here."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _names(value: object) -> frozenset[str]:
+    """Return the names that a form or JSON lists."""
+    several = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    return frozenset(str(name) for name in several if name)
+
+
+def _whole(value: object, nothing: object) -> object:
+    """Return the number a form spelled; what is none stays as it is, for the message itself to complain about."""
+    if not isinstance(value, str):
+        return nothing if value is None else value
+    text = value.strip()
+    if not text:
+        return nothing
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else text[:20]
