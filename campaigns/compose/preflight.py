@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Count, Max, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from campaigns.compose.composing import Wire, wire
 from campaigns.control import TIME_OVER, NotReady
@@ -113,13 +114,15 @@ def check(campaign: Campaign) -> None:
     """Raise NotReady when the campaign has nothing to say, says it wrongly, or has nobody to say it to."""
     notifications = list(campaign.notifications.all())
     if not notifications:
-        raise NotReady("This campaign has no message yet.")
+        raise NotReady(_("This campaign has no message yet."))
     audience = segments.devices(campaign.app, campaign.segment.rule if campaign.segment else {})
     counted = list(audience.values_list("service").annotate(Count("pk")).order_by())
     slugs = [slug for slug, count in counted if count]
     if not slugs:
-        whom = f"the segment “{campaign.segment}”" if campaign.segment else f"“{campaign.app}”"
-        raise NotReady(f"Nobody would get this: {whom} has no device that can be reached.")
+        told = _("Nobody would get this: “%(name)s” has no device that can be reached.")
+        if campaign.segment:
+            told = _("Nobody would get this: the segment “%(name)s” has no device that can be reached.")
+        raise NotReady(told % {"name": campaign.segment or campaign.app})
     for notification in notifications:
         try:
             message = message_of(notification)
@@ -129,7 +132,7 @@ def check(campaign: Campaign) -> None:
             errors = [problem for problem in services.find(slug).problems(message) if problem.level == "error"]
             if errors:
                 raise NotReady(" ".join(problem.sentence for problem in errors))
-    total = sum(count for _, count in counted)
+    total = sum(count for _slug, count in counted)
     if slow := planning.too_slow(total, campaign.per_minute, planning.lasts(campaign)):
         raise NotReady(slow)
 
@@ -144,7 +147,7 @@ def _refusal(campaign: Campaign) -> str:
     except NotReady as not_ready:
         return str(not_ready)
     if campaign.send_at and campaign.send_at <= clock.now():
-        return TIME_OVER
+        return str(TIME_OVER)
     return ""
 
 
@@ -164,14 +167,15 @@ def wires_of(message: Message, classes: Sequence[tuple[str, int | None, int, str
 
 
 def _worker_warnings() -> list[Problem]:
-    return [] if watchdog.workers_alive() else [Problem("", watchdog.NO_WORKER, "warning")]
+    return [] if watchdog.workers_alive() else [Problem("", str(watchdog.NO_WORKER), "warning")]
 
 
 def _credential_warnings(campaign: Campaign, reach: Sequence[Reach]) -> list[Problem]:
     now = clock.now()
     rows = Credential.objects.filter(app=campaign.app, service__in=[one.service.slug for one in reach])
+    told = _("The certificate for %(service)s has expired.")
     return [
-        Problem("", f"The certificate for {services.find(row.service).label} has expired.", "warning")
+        Problem("", told % {"service": services.find(row.service).label}, "warning")
         for row in rows
         if row.expires_at and row.expires_at <= now
     ]
