@@ -77,7 +77,8 @@ def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
     if not form.is_valid():
         for sentences in form.errors.values():
             for sentence in sentences:
-                messages.error(request, f"{chosen.label}: {sentence}")
+                told = _("%(service)s: %(sentence)s")
+                messages.error(request, told % {"service": chosen.label, "sentence": sentence})
         return redirect(APP, app.pk)
     certificate = form.cleaned_data["certificate"]
     values = {
