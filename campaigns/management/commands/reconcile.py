@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign
 from campaigns.upkeep import reconciling
@@ -44,7 +45,8 @@ class Command(BaseCommand):
             for sentence in report.violations[:SHOWN]:
                 self.stdout.write(f"  {sentence}")
         if bad:
-            raise CommandError(f"{bad} campaigns do not add up.")
+            raise CommandError(_("%(count)d campaigns do not add up.") % {"count": bad})
         if under_way:
-            self.stdout.write(f"{under_way} still under way: of these only what holds at any moment was judged.")
-        self.stdout.write("Everything adds up.")
+            told = _("%(count)d still under way: of these only what holds at any moment was judged.")
+            self.stdout.write(told % {"count": under_way})
+        self.stdout.write(_("Everything adds up."))
