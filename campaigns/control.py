@@ -10,6 +10,8 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused, refusal, unpack
 from campaigns.pipeline import planning, settling, tasks
@@ -20,9 +22,9 @@ from devices.push.base import Outcome, Verdict
 
 Status = Campaign.Status
 GOING = (Status.PREPARING, Status.SENDING)
-TIME_OVER = "This time is over. Choose a later one, or send now."
-BY_HAND = "Paused by hand."
-END_PASSED = (
+TIME_OVER = gettext_lazy("This time is over. Choose a later one, or send now.")
+BY_HAND = gettext_noop("Paused by hand.")  # as it is stored and compared; translated where it is shown
+END_PASSED = gettext_lazy(
     "The end of this campaign has passed, so everybody who is left would be given up. Say how long it may still go on."
 )
 
@@ -69,7 +71,7 @@ def pause_everything(because: str) -> Held:
     Again until nothing is left: a scheduled one may start between two looks.
     """
     paused = drafts = 0
-    for _ in range(3):
+    for _look in range(3):
         for campaign in Campaign.objects.filter(status=Status.SCHEDULED):
             with suppress(MoveRefused):
                 unschedule(campaign)
@@ -90,7 +92,8 @@ def resume(campaign: Campaign, by: AbstractBaseUser | None = None, more: timedel
         row = Campaign.objects.select_for_update().get(pk=campaign.pk)
         if row.status != Status.PAUSED:
             campaign.status = row.status
-            raise MoveRefused(f"This campaign is {Status(row.status).label.lower()}, not paused.")
+            told = _("This campaign is %(status)s, not paused.")
+            raise MoveRefused(told % {"status": Status(row.status).label.lower()})
         if row.started_at is None:  # it was scheduled, and could not be started
             _begin_again(campaign, by)
         else:
@@ -103,7 +106,7 @@ def _begin_again(campaign: Campaign, by: AbstractBaseUser | None) -> None:
     try:
         planning.begin(campaign, started_by=by)
     except OverflowError as error:
-        raise NotReady(f"It cannot be started: {error}.") from error
+        raise NotReady(_("It cannot be started: %(error)s.") % {"error": error}) from error
 
 
 def _until(row: Campaign, more: timedelta | None) -> dict[str, Any]:
@@ -128,10 +131,11 @@ def send_again(campaign: Campaign, which: str, by: AbstractBaseUser | None = Non
     """
     with transaction.atomic():
         if campaign.status != Status.FINISHED:
-            raise MoveRefused(f"This campaign is {Status(campaign.status).label.lower()}, not finished.")
+            told = _("This campaign is %(status)s, not finished.")
+            raise MoveRefused(told % {"status": Status(campaign.status).label.lower()})
         count = repeatable(campaign, which).count()
         if not count:
-            raise NotReady("There is nobody left to send to again.")
+            raise NotReady(_("There is nobody left to send to again."))
         if slow := planning.too_slow(count, campaign.per_minute, planning.lasts(campaign)):
             raise NotReady(slow)
         expires_at = clock.now() + planning.lasts(campaign)
@@ -180,7 +184,7 @@ def try_parked(campaign: Campaign, by: AbstractBaseUser | None = None, more: tim
         parked = Batch.objects.filter(campaign=row, status=Batch.Status.PARKED)
         count = parked.update(status=Batch.Status.QUEUED, claims=ALONE - 1, due_at=clock.now())
         if not count:
-            raise NotReady("No device of this campaign is parked any more.")
+            raise NotReady(_("No device of this campaign is parked any more."))
         if row.status == Status.FINISHED:
             campaign.move(Status.SENDING, finished_at=None, **until)
         elif until:
@@ -195,5 +199,5 @@ def give_up_parked(campaign: Campaign, by: AbstractBaseUser | None = None) -> in
     with transaction.atomic():
         count = _given_up(campaign, Batch.Status.PARKED, None, Verdict(Outcome.SKIPPED, reason))
     if not count:
-        raise NotReady("No device of this campaign is parked any more.")
+        raise NotReady(_("No device of this campaign is parked any more."))
     return count

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from devices.models import App, Device, Segment
@@ -46,9 +47,9 @@ class Campaign(models.Model):
     # When: at once, or at a wall-clock time in a named zone (send_at is that moment in UTC).
     send_at = models.DateTimeField(null=True, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
-    expires_after = models.DurationField(null=True, blank=True, help_text="Retries end this long after the start.")
+    expires_after = models.DurationField(null=True, blank=True, help_text=_("Retries end this long after the start."))
     expires_at = models.DateTimeField(null=True, editable=False)
-    never_twice = models.BooleanField(default=False, help_text="Rather not at all than twice.")
+    never_twice = models.BooleanField(default=False, help_text=_("Rather not at all than twice."))
 
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -59,7 +60,7 @@ class Campaign(models.Model):
     frozen_at = models.DateTimeField(null=True, editable=False)  # when the last device of the audience was frozen
     cursor = models.BigIntegerField(default=0, editable=False)  # primary key of the last device frozen
     claimed_at = models.DateTimeField(null=True, editable=False)  # claims go round the campaigns by this
-    per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Pushes a minute at most.")
+    per_minute = models.PositiveIntegerField(null=True, blank=True, help_text=_("Pushes a minute at most."))
     pruned_at = models.DateTimeField(null=True, editable=False)  # when its single deliveries were removed
     paced_until = models.DateTimeField(null=True, editable=False)  # no claim before this: the pace
     # "Send again" to whom (control.AGAIN), while their batches are being made; "" for the first time.
@@ -137,20 +138,25 @@ MOVES: dict[Campaign.Status, frozenset[Campaign.Status]] = {
 }
 
 
+# A sentence for each wish: a language may turn it round.
+CANNOT = {
+    Status.PREPARING: _("This campaign is %(status)s, so it cannot be sent."),
+    Status.SCHEDULED: _("This campaign is %(status)s, so it cannot be scheduled."),
+    Status.PAUSED: _("This campaign is %(status)s, so it cannot be paused."),
+    Status.SENDING: _("This campaign is %(status)s, so it cannot go on."),
+    Status.CANCELLED: _("This campaign is %(status)s, so it cannot be cancelled."),
+    Status.DRAFT: _("This campaign is %(status)s, so it cannot be edited."),
+    Status.FINISHED: _("This campaign is %(status)s, so it cannot finish."),
+}
+
+
 def refusal(now: Campaign.Status, to: Campaign.Status) -> str:
     """Return the sentence that tells a person why a campaign cannot go from ``now`` to ``to``."""
     if now == to or (to == Status.PREPARING and now == Status.SENDING):
-        return f"Somebody was faster: this campaign is {now.label.lower()} already."
-    wish = {
-        Status.PREPARING: "be sent",
-        Status.SCHEDULED: "be scheduled",
-        Status.PAUSED: "be paused",
-        Status.SENDING: "go on",
-        Status.CANCELLED: "be cancelled",
-        Status.DRAFT: "be edited",
-        Status.FINISHED: "finish",
-    }[to]
-    return f"This campaign is {now.label.lower()}, so it cannot {wish}."
+        told = gettext("Somebody was faster: this campaign is %(status)s already.")
+    else:
+        told = str(CANNOT[to])
+    return told % {"status": now.label.lower()}
 
 
 class Notification(models.Model):

@@ -18,6 +18,8 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from ninja import NinjaAPI, Schema, Status
 from ninja.errors import AuthenticationError
 from ninja.openapi.docs import Swagger
@@ -33,12 +35,12 @@ from devices.registration import Registration, RegistrationRefused, Taken
 BODY_LIMIT = 16 * 1024  # bytes
 PER_ADDRESS = Limit("registration-address", settings.REGISTRATIONS_PER_ADDRESS)
 PER_KEY = Limit("registration-key", settings.REGISTRATIONS_PER_KEY)
-NO_DEVICE = "There is no device with this id and secret."
+NO_DEVICE = gettext_lazy("There is no device with this id and secret.")
 NOBODY = "-" * 64  # the digest of no secret
 TOLD = {  # for errors that come from before or behind the API itself
-    400: "This request cannot be read; the host it names may not be one of this dashboard.",
-    404: "There is nothing at this address. Mind the slash at the end: no address of the API has one.",
-    405: "This address does not take this method; the header Allow names those it takes.",
+    400: gettext_lazy("This request cannot be read; the host it names may not be one of this dashboard."),
+    404: gettext_lazy("There is nothing at this address. Mind the slash at the end: no address of the API has one."),
+    405: gettext_lazy("This address does not take this method; the header Allow names those it takes."),
 }
 USED = timedelta(minutes=1)  # a key's last use is written no more often than this
 
@@ -163,7 +165,7 @@ def limited(view: Callable[..., Any]) -> Callable[..., Any]:
     def counted(request: Any, *args: Any, **kwargs: Any) -> Any:
         wait = PER_KEY.exceeded(f"{type(request.auth).__name__} {request.auth.pk}")
         if wait:
-            raise Refused(429, "Too many calls with this key. Come again later.", wait)
+            raise Refused(429, _("Too many calls with this key. Come again later."), wait)
         return view(request, *args, **kwargs)
 
     return counted
@@ -220,22 +222,27 @@ def shown(device: Device) -> dict[str, Any]:
     return {**values, "id": device.public_id, "tags": tags}
 
 
+def too_large() -> Refused:
+    """Return the answer to a body that is larger than any registration."""
+    return Refused(413, _("The body has more than %(most)d KiB.") % {"most": BODY_LIMIT // 1024})
+
+
 def body_of(request: HttpRequest) -> dict[str, Any]:
     """Return the JSON object of the body; raise Refused."""
     if request.content_type != "application/json":
-        raise Refused(415, "Send the body as JSON, with Content-Type: application/json.")
+        raise Refused(415, _("Send the body as JSON, with Content-Type: application/json."))
     try:
         body = request.body
     except RequestDataTooBig:
         body = b" " * (BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
-        raise Refused(413, f"The body has more than {BODY_LIMIT // 1024} KiB.")
+        raise too_large()
     try:
         given = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refused(400, "The body is not JSON.") from None
+        raise Refused(400, _("The body is not JSON.")) from None
     if not isinstance(given, dict):
-        raise Refused(422, "The body must be a JSON object with the fields of a registration.")
+        raise Refused(422, _("The body must be a JSON object with the fields of a registration."))
     return given
 
 
@@ -251,7 +258,7 @@ def refused(request: HttpRequest, refusal: Refused) -> HttpResponse:
 @api.exception_handler(AuthenticationError)
 def unauthenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
     """Answer the same to no key, a wrong key and a key for something else."""
-    return refused(request, Refused(401, "This needs “Authorization: Bearer …” with a key that is valid here."))
+    return refused(request, Refused(401, _("This needs “Authorization: Bearer …” with a key that is valid here.")))
 
 
 @api.exception_handler(RegistrationRefused)
@@ -263,7 +270,7 @@ def registration_refused(request: HttpRequest, refusal: RegistrationRefused) -> 
 @api.exception_handler(Device.DoesNotExist)
 def erased(request: HttpRequest, error: Device.DoesNotExist) -> HttpResponse:
     """Answer a device that was erased while it called."""
-    return refused(request, Refused(404, NO_DEVICE))
+    return refused(request, Refused(404, str(NO_DEVICE)))
 
 
 @api.exception_handler(Taken)
@@ -284,7 +291,7 @@ class OnlyJson:
         kind = response.headers.get("Content-Type", "")
         if request.path.startswith("/api/") and response.status_code >= 400 and not kind.startswith("application/json"):
             told = TOLD.get(response.status_code, HTTPStatus(response.status_code).phrase)
-            response.content = json.dumps({"detail": told}).encode()
+            response.content = json.dumps({"detail": str(told)}).encode()
             response.headers["Content-Type"] = "application/json; charset=utf-8"
         return response
 
@@ -304,8 +311,8 @@ class CallLimit:
             return self.get_response(request)
         wait = PER_ADDRESS.exceeded(client_network(request)) if "/devices" in request.path else 0
         if wait:
-            return refused(request, Refused(429, "Too many calls from this address. Come again later.", wait))
+            return refused(request, Refused(429, _("Too many calls from this address. Come again later."), wait))
         announced = request.META.get("CONTENT_LENGTH") or "0"
         if not announced.isdecimal() or int(announced) > BODY_LIMIT:
-            return refused(request, Refused(413, f"The body has more than {BODY_LIMIT // 1024} KiB."))
+            return refused(request, too_large())
         return self.get_response(request)

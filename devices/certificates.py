@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from devices import key_reader
 
 LARGEST = 64 * 1024  # bytes of an upload
 WAITS = 12.0  # seconds for a process that may use key_reader.SECONDS of a busy machine
-TOO_HARD = (
+TOO_HARD = gettext_lazy(
     "This file takes more than a few seconds or half a gigabyte to open: its key is protected far harder than usual. "
     "Export it again with fewer rounds."
 )
@@ -43,7 +46,8 @@ class Certificate:
 def read(upload: bytes, password: str, now: datetime) -> Certificate:
     """Return the certificate in ``upload``; raise CertificateRefused."""
     if len(upload) > LARGEST:
-        raise CertificateRefused(f"This file has more than {LARGEST // 1024} KiB; a certificate is much smaller.")
+        told_size = _("This file has more than %(most)d KiB; a certificate is much smaller.")
+        raise CertificateRefused(told_size % {"most": LARGEST // 1024})
     asked = {"upload": base64.b64encode(upload).decode(), "password": password, "now": now.isoformat()}
     # Isolated: neither our environment nor the folder it runs in has a say in what is imported.
     command = [sys.executable, "-I", str(Path(key_reader.__file__))]
@@ -55,6 +59,7 @@ def read(upload: bytes, password: str, now: datetime) -> Certificate:
     except (subprocess.SubprocessError, ValueError):  # ended by its limits, or by what it read
         raise CertificateRefused(TOO_HARD) from None
     if "refused" in answer:
-        raise CertificateRefused(answer["refused"])
+        # The process knows no languages: it marks its sentences and says what belongs into their holes.
+        raise CertificateRefused(_(answer["refused"]) % answer["holes"])
     told = answer["certificate"]
     return Certificate(**{**told, "expires_at": datetime.fromisoformat(told["expires_at"])})

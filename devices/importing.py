@@ -21,6 +21,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from devices import registration
 from devices.common.cells import unguarded
@@ -96,7 +97,7 @@ def load(app: App, file: IO[bytes]) -> Report:
     """Register every device that ``file`` lists; raise FileRefused when it is no such list."""
     report = Report()
     with _cell_limit():
-        for _ in _rows(file):
+        for _row in _rows(file):
             pass
         rows = _rows(file)
         read = (_read(app, line, row, report) for line, row in rows)
@@ -112,17 +113,19 @@ def _rows(file: IO[bytes]) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.reader(_lines(_text(file)), strict=True, delimiter=delimiter)
     header = _next(reader)
     if header is None:
-        raise FileRefused("This file is empty.")
+        raise FileRefused(_("This file is empty."))
     names = [name.strip().lower() for name in header]
     missing = [name for name in NEEDED if name not in names]
     if missing:
-        verb = "is" if len(missing) == 1 else "are"
-        raise FileRefused(f"The first line must name the columns; {' and '.join(missing)} {verb} missing.")
+        told = _("The first line must name the columns; %(first)s is missing.")
+        if len(missing) > 1:
+            told = _("The first line must name the columns; %(first)s and %(last)s are missing.")
+        raise FileRefused(told % {"first": missing[0], "last": missing[-1]})
     wrong = [name for name in names if name not in (*COLUMNS, *STATES) and not name.startswith(ATTRIBUTE)]
     wrong += [name for name in names if names.count(name) > 1]
     if wrong:
-        told = f"“{wrong[0][:40]}” cannot be a column here, or not twice."
-        raise FileRefused(f"{told} There can be: {', '.join(COLUMNS)} and {ATTRIBUTE}….")
+        told = _("“%(name)s” cannot be a column here, or not twice. There can be: %(names)s and %(last)s.")
+        raise FileRefused(told % {"name": wrong[0][:40], "names": ", ".join(COLUMNS), "last": f"{ATTRIBUTE}…"})
     while (row := _next(reader)) is not None:
         if not any(row):
             continue
@@ -143,7 +146,8 @@ def _next(reader: Iterator[list[str]]) -> list[str] | None:
         return None
     except csv.Error as error:
         line = getattr(reader, "line_num", 0)
-        raise FileRefused(f"Line {line} is not CSV ({error}). Nothing was imported.") from None
+        told = _("Line %(line)d is not CSV (%(error)s). Nothing was imported.")
+        raise FileRefused(told % {"line": line, "error": error}) from None
 
 
 def _text(file: IO[bytes]) -> codecs.StreamReader:
@@ -161,19 +165,20 @@ def _lines(text: codecs.StreamReader) -> Iterator[str]:
         while line := text.readline(LONGEST_CELL * 4):
             number += 1
             if len(line) >= LONGEST_CELL * 4 and not line.endswith("\n"):
-                raise FileRefused(f"Line {number} is longer than any row can be. Nothing was imported.")
+                told = _("Line %(line)d is longer than any row can be. Nothing was imported.")
+                raise FileRefused(told % {"line": number})
             if "\0" in line:
-                raise FileRefused(f"Line {number} has a NUL, so this is not a text file. Nothing was imported.")
+                told = _("Line %(line)d has a NUL, so this is not a text file. Nothing was imported.")
+                raise FileRefused(told % {"line": number})
             yield line
     except UnicodeError:
-        raise FileRefused(
-            f"Line {number + 1} is not UTF-8. Nothing was imported: save the file as UTF-8 and try again."
-        ) from None
+        told = _("Line %(line)d is not UTF-8. Nothing was imported: save the file as UTF-8 and try again.")
+        raise FileRefused(told % {"line": number + 1}) from None
 
 
 def _read(app: App, line: int, row: dict[str, str], report: Report) -> Row | None:
     if not row:
-        report.refuse(line, "This row has more or fewer cells than the first line.")
+        report.refuse(line, _("This row has more or fewer cells than the first line."))
         return None
     given: dict[str, object] = {name: value for name, value in row.items() if name in COLUMNS and value.strip()}
     if "tags" in given:
@@ -197,7 +202,7 @@ def _attributes(row: dict[str, str]) -> dict[str, Any]:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise RegistrationRefused({"attributes": "attributes is not a JSON object."})
+            raise RegistrationRefused({"attributes": _("attributes is not a JSON object.")})
     single = {name: value for name, value in row.items() if name.startswith(ATTRIBUTE) and value}
     return {**found, **{name.removeprefix(ATTRIBUTE): value for name, value in single.items()}}
 
@@ -207,15 +212,16 @@ def _state(app: App, row: dict[str, str]) -> tuple[UUID | None, dict[str, Any]]:
     given = {name: row[name].strip() for name in STATES if row.get(name, "").strip()}
     problems: dict[str, str] = {}
     if given.get("app", app.slug) != app.slug:
-        problems["app"] = f"This row is of the App “{given['app'][:60]}”, not of “{app.slug}”."
+        told = _("This row is of the App “%(other)s”, not of “%(app)s”.")
+        problems["app"] = told % {"other": given["app"][:60], "app": app.slug}
     state: dict[str, Any] = {name: given[name] for name in STATE if name in given}
     if given.get("status", "active") not in Device.Status.values:
-        problems["status"] = f"status must be one of: {', '.join(Device.Status.values)}."
+        problems["status"] = _("status must be one of: %(names)s.") % {"names": ", ".join(Device.Status.values)}
     if "test" in given:
         state["test"] = given["test"] == "yes"
     for name in ("retired_reason", "connection"):
         if len(given.get(name, "")) > (300 if name == "retired_reason" else 40):
-            problems[name] = f"{name} is too long."
+            problems[name] = _("%(field)s is too long.") % {"field": name}
     for name in TIMES:
         if name in given:
             state[name] = _moment(name, given[name], problems)
@@ -223,7 +229,7 @@ def _state(app: App, row: dict[str, str]) -> tuple[UUID | None, dict[str, Any]]:
     try:
         public_id = UUID(given["id"]) if "id" in given else None
     except ValueError:
-        problems["id"] = "id is not one that an export gives."
+        problems["id"] = _("id is not one that an export gives.")
     if problems:
         raise RegistrationRefused(problems)
     return public_id, state
@@ -235,7 +241,8 @@ def _moment(name: str, words: str, problems: dict[str, str]) -> datetime | None:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        problems[name] = f"{name} is not a moment with its zone, such as 2026-11-24T20:15:00+00:00."
+        told = _("%(field)s is not a moment with its zone, such as 2026-11-24T20:15:00+00:00.")
+        problems[name] = told % {"field": name}
         return None
     return moment
 
@@ -247,7 +254,7 @@ def _write(app: App, chunk: list[Row], report: Report) -> None:
     rows = [one for one in chunk if one.public_id not in foreign]
     for one in chunk:
         if one.public_id in foreign:
-            report.refuse(one.line, "This id is that of a device of another App.")
+            report.refuse(one.line, _("This id is that of a device of another App."))
     try:
         with transaction.atomic():
             created, updated, others = _write_plain(app, rows)

@@ -13,6 +13,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
 
 from devices.common.secrets import EncryptedJSONField, SecretUnreadable, decrypt, encrypt
 from devices.models import KeyFingerprint
@@ -39,12 +40,12 @@ def strangers() -> list[str]:
         here = [fingerprint(key) for key in keys]
         if name in stored and stored[name] not in here:
             file = {"SECRET_KEY": "secret_key", "ENCRYPTION_KEYS": "encryption_key"}[name]
-            mine = ", ".join(here)
-            found.append(
-                f"{name} of this machine ({mine}) is not that of this installation ({stored[name]}): "
-                f"all its machines share one. Copy {file} from the PUSHADMIN_VAR of the machine that was set up first, "
-                f"or set {name}. If that key is lost: manage.py setup --accept-keys."
+            told = _(
+                "%(name)s of this machine (%(here)s) is not that of this installation (%(stored)s): all its machines "
+                "share one. Copy %(file)s from the PUSHADMIN_VAR of the machine that was set up first, or set "
+                "%(name)s. If that key is lost: manage.py setup --accept-keys."
             )
+            found.append(told % {"name": name, "here": ", ".join(here), "stored": stored[name], "file": file})
     return found
 
 

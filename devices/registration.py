@@ -22,6 +22,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from devices.common import clock, zones
 from devices.common.secrets import digest, new_key
@@ -82,7 +83,8 @@ class Registration:
         """
         reader = _Reader({"service": known.service, "address": known.address, **given} if known else given)
         for name in sorted(set(given) - set(FIELDS))[:1]:
-            reader.problems[name[:40]] = f"There is no field “{name[:40]}”. There are: {', '.join(FIELDS)}."
+            told = _("There is no field “%(name)s”. There are: %(names)s.")
+            reader.problems[name[:40]] = told % {"name": name[:40], "names": ", ".join(FIELDS)}
         service = reader.service()
         registration = cls(
             service=service,
@@ -133,73 +135,78 @@ class _Reader:
         if value is None:
             return ""
         if not isinstance(value, str):
-            self.problems[name] = f"{name} must be text."
+            self.problems[name] = _("%(field)s must be text.") % {"field": name}
             return ""
         value = value.strip()
         if len(value) > longest:
-            self.problems[name] = f"{name} has {len(value):,} characters; at most {longest} are accepted."
+            told = _("%(field)s has %(count)s characters; at most %(most)d are accepted.")
+            self.problems[name] = told % {"field": name, "count": f"{len(value):,}", "most": longest}
         elif not printable(value):
-            self.problems[name] = f"{name} has control characters, which are not accepted."
+            self.problems[name] = _("%(field)s has control characters, which are not accepted.") % {"field": name}
         return value
 
     def service(self) -> str:
         slug = self.text("service", 20)
         if slug not in slugs() and "service" not in self.problems:
-            self.problems["service"] = f"service must be one of: {', '.join(slugs())}."
+            self.problems["service"] = _("service must be one of: %(names)s.") % {"names": ", ".join(slugs())}
         return slug
 
     def address(self, service: str) -> str:
         raw = self.given.get("address")
         if not isinstance(raw, str) or not raw:
-            self.problems["address"] = "address is missing: where the push service wants the messages for this device."
+            told = _("address is missing: where the push service wants the messages for this device.")
+            self.problems["address"] = told
             return ""
         if "service" in self.problems:
             return ""
         try:
             return find(service).clean_address(raw.strip(), extra_hosts=frozenset({settings.EMULATOR} - {""}))
         except AddressRefused as refusal:
-            self.problems["address"] = f"address: {refusal}"
+            self.problems["address"] = _("address: %(problem)s") % {"problem": refusal}
             return ""
 
     def language(self) -> str:
         value = self.text("language", 35)
         if value and "language" not in self.problems and not _LANGUAGE.fullmatch(value):
-            self.problems["language"] = f"language “{value[:40]}” is not a language tag; write for example de or de-AT."
+            told = _("language “%(value)s” is not a language tag; write for example de or de-AT.")
+            self.problems["language"] = told % {"value": value[:40]}
         return normal_language(value)
 
     def time_zone(self) -> str:
         value = self.text("time_zone", 64)
         if value and "time_zone" not in self.problems and value not in zones.KNOWN:
-            self.problems["time_zone"] = f"time_zone “{value}” is not known; write for example Europe/Berlin."
+            told = _("time_zone “%(value)s” is not known; write for example Europe/Berlin.")
+            self.problems["time_zone"] = told % {"value": value}
         return value
 
     def tags(self) -> tuple[str, ...]:
         values = self.given.get("tags") or []
         if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
-            self.problems["tags"] = "tags must be a list of words."
+            self.problems["tags"] = _("tags must be a list of words.")
             return ()
         if len(values) > MOST_TAGS:
-            self.problems["tags"] = f"tags has {len(values):,} words; at most {MOST_TAGS} are accepted."
+            told = _("tags has %(count)s words; at most %(most)d are accepted.")
+            self.problems["tags"] = told % {"count": f"{len(values):,}", "most": MOST_TAGS}
             return ()
         for value in values:
             if not 1 <= len(value.strip()) <= 60 or not printable(value):
-                self.problems["tags"] = f"tags: “{value[:40]}” is not a tag of 1 to 60 plain characters."
+                told = _("tags: “%(value)s” is not a tag of 1 to 60 plain characters.")
+                self.problems["tags"] = told % {"value": value[:40]}
                 return ()
         return tuple(dict.fromkeys(value.strip() for value in values))
 
     def attributes(self) -> dict[str, str | int | float | bool]:
         values = self.given.get("attributes") or {}
         if not isinstance(values, Mapping):
-            self.problems["attributes"] = "attributes must be names with values."
+            self.problems["attributes"] = _("attributes must be names with values.")
             return {}
         if len(values) > MOST_ATTRIBUTES:
-            self.problems["attributes"] = (
-                f"attributes has {len(values):,} names; at most {MOST_ATTRIBUTES} are accepted."
-            )
+            told = _("attributes has %(count)s names; at most %(most)d are accepted.")
+            self.problems["attributes"] = told % {"count": f"{len(values):,}", "most": MOST_ATTRIBUTES}
             return {}
         for name, value in values.items():
             if problem := attribute_problem(name, value):
-                self.problems["attributes"] = f"attributes: {problem}"
+                self.problems["attributes"] = _("attributes: %(problem)s") % {"problem": problem}
                 return {}
         return dict(values)
 
@@ -208,30 +215,34 @@ class _Reader:
         if not isinstance(values, Mapping) or not all(
             isinstance(value, str) and len(value) <= LONGEST_KEY and printable(value) for value in values.values()
         ):
-            self.problems["keys"] = f"keys must be names with texts of at most {LONGEST_KEY} characters."
+            told = _("keys must be names with texts of at most %(most)s characters.")
+            self.problems["keys"] = told % {"most": LONGEST_KEY}
             return {}
         if "service" in self.problems:
             return {}
         try:
             return find(service).clean_keys(values)
         except AddressRefused as refusal:
-            self.problems["keys"] = f"keys: {refusal}"
+            self.problems["keys"] = _("keys: %(refusal)s") % {"refusal": refusal}
             return {}
 
 
 def attribute_problem(name: Any, value: Any) -> str:
     """Return what is wrong with one attribute as a sentence, or ""."""
     if not isinstance(name, str) or not _KEY.fullmatch(name):
-        return f"“{str(name)[:40]}” is not a name of 1 to 40 of the characters a-z, 0-9 and _."
+        told = _("“%(name)s” is not a name of 1 to 40 of the characters a-z, 0-9 and _.")
+        return told % {"name": str(name)[:40]}
     if isinstance(value, bool):
         return ""
     if isinstance(value, int | float):
-        return "" if abs(value) < 1e15 else f"the number of “{name}” is too large."  # nan and inf are not below it
+        # nan and inf are not below it
+        return "" if abs(value) < 1e15 else _("the number of “%(name)s” is too large.") % {"name": name}
     if not isinstance(value, str):
-        return f"“{name}” must be text, a number, true or false."
+        return _("“%(name)s” must be text, a number, true or false.") % {"name": name}
     if len(value) > LONGEST_VALUE:
-        return f"“{name}” has {len(value):,} characters; at most {LONGEST_VALUE} are accepted."
-    return "" if printable(value) else f"“{name}” has control characters, which are not accepted."
+        told = _("“%(name)s” has %(count)s characters; at most %(most)d are accepted.")
+        return told % {"name": name, "count": f"{len(value):,}", "most": LONGEST_VALUE}
+    return "" if printable(value) else _("“%(name)s” has control characters, which are not accepted.") % {"name": name}
 
 
 def printable(text: str) -> bool:
@@ -294,7 +305,7 @@ def _patiently(step: Callable[[], T]) -> T:
 
     Again, too, when the database ended a deadlock at our cost (OperationalError).
     """
-    for _ in range(4):
+    for _attempt in range(4):
         with suppress(IntegrityError, OperationalError), transaction.atomic():
             return step()
     with transaction.atomic():
@@ -313,7 +324,7 @@ def _change(device: Device, registration: Registration) -> Device:
     columns = registration.columns()
     others = Device.objects.filter(app=known.app_id, address_digest=columns.get("address_digest")).exclude(pk=known.pk)
     if others.exists():
-        raise Taken("address belongs to another device of this App. Register again to renew that one.")
+        raise Taken(_("address belongs to another device of this App. Register again to renew that one."))
     return upsert(device.app, [Write(registration, known)])[0]
 
 
@@ -336,8 +347,8 @@ def _meant(app: App, registration: Registration, public_id: UUID | None) -> Devi
     named = [row for row in rows if name and row.installation == name]
     meant = next((row for row in rows if row.public_id == public_id), None)
     if meant is None and len(named) > 1 and holder not in named:
-        told = f"installation “{name[:40]}” is that of {len(named)} devices; name the one you mean by its id."
-        raise RegistrationRefused({"installation": told})
+        told = _("installation “%(name)s” is that of %(count)d devices; name the one you mean by its id.")
+        raise RegistrationRefused({"installation": told % {"name": name[:40], "count": len(named)}})
     if meant is None:
         meant = holder if holder in named or not named else named[0]
     if holder and meant and holder.pk != meant.pk:

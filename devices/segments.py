@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from devices.models import App, Device, service_choices
 from devices.push.services import all_services
@@ -20,6 +23,7 @@ from devices.versions import rank
 MATCHES = {"all": "all of", "any": "any of", "none": "none of"}
 LONGEST_VALUE = 200
 MOST_CONDITIONS = 30
+IS, IS_NOT = gettext_lazy("is"), gettext_lazy("is not")
 
 
 class RuleInvalid(ValueError):
@@ -30,7 +34,7 @@ class RuleInvalid(ValueError):
 class Op:
     """One comparison: its words, and the condition on Device for a value."""
 
-    label: str
+    label: Any
     q: Callable[[str], Q]
 
 
@@ -38,9 +42,9 @@ class Op:
 class Field:
     """Something of a device that a rule can ask for. ``hint`` shows how a value looks."""
 
-    label: str
+    label: Any
     ops: Mapping[str, Op]
-    hint: str = ""
+    hint: Any = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ class Condition:
 
     def __str__(self) -> str:
         field = FIELDS[self.field]
-        return f"{field.label} {field.ops[self.op].label} “{self.value}”"
+        parts = {"field": field.label, "comparison": field.ops[self.op].label, "value": self.value}
+        return _("%(field)s %(comparison)s “%(value)s”") % parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +82,18 @@ class Group:
     def __str__(self) -> str:
         words = [f"({condition})" if isinstance(condition, Group) else str(condition) for condition in self.conditions]
         if not words:
-            return "all devices"
+            return _("all devices")
         if self.match == "none":
-            return "not " + " and not ".join(words)
-        return (" and " if self.match == "all" else " or ").join(words)
+            words = [_("not %(condition)s") % {"condition": one} for one in words]
+        both = _("%(first)s or %(second)s") if self.match == "any" else _("%(first)s and %(second)s")
+        return reduce(lambda first, second: both % {"first": first, "second": second}, words)
 
 
 def _text(column: str) -> dict[str, Op]:
     return {
-        "is": Op("is", lambda value: Q(**{column: value})),
-        "is_not": Op("is not", lambda value: ~Q(**{column: value})),
-        "begins": Op("begins with", lambda value: Q(**{f"{column}__startswith": value})),
+        "is": Op(IS, lambda value: Q(**{column: value})),
+        "is_not": Op(IS_NOT, lambda value: ~Q(**{column: value})),
+        "begins": Op(gettext_lazy("begins with"), lambda value: Q(**{f"{column}__startswith": value})),
     }
 
 
@@ -96,9 +102,9 @@ def _version(column: str) -> dict[str, Op]:
         return lambda value: Q(**{f"{column}{lookup}": rank(value)})
 
     return {
-        "at_least": Op("is at least", compare("__gte")),
-        "below": Op("is below", compare("__lt")),
-        "is": Op("is", compare("")),
+        "at_least": Op(gettext_lazy("is at least"), compare("__gte")),
+        "below": Op(gettext_lazy("is below"), compare("__lt")),
+        "is": Op(IS, compare("")),
     }
 
 
@@ -112,20 +118,24 @@ def _language(value: str) -> Q:
 
 
 FIELDS: dict[str, Field] = {
-    "tag": Field("tag", {"is": Op("is", _has_tag), "is_not": Op("is not", lambda value: ~_has_tag(value))}, "premium"),
+    "tag": Field(
+        gettext_lazy("tag"),
+        {"is": Op(IS, _has_tag), "is_not": Op(IS_NOT, lambda value: ~_has_tag(value))},
+        gettext_lazy("premium"),
+    ),
     "language": Field(
-        "language",
-        {"is": Op("is", _language), "is_not": Op("is not", lambda value: ~_language(value))},
-        "de, or de-AT for one region",
+        gettext_lazy("language"),
+        {"is": Op(IS, _language), "is_not": Op(IS_NOT, lambda value: ~_language(value))},
+        gettext_lazy("de, or de-AT for one region"),
     ),
-    "os_version": Field("OS version", _version("os_rank"), "8.0 or 8.0.10492"),
-    "app_version": Field("app version", _version("app_rank"), "3.1"),
+    "os_version": Field(gettext_lazy("OS version"), _version("os_rank"), gettext_lazy("8.0 or 8.0.10492")),
+    "app_version": Field(gettext_lazy("app version"), _version("app_rank"), "3.1"),
     "service": Field(
-        "push service", {name: _text("service")[name] for name in ("is", "is_not")}, all_services()[0].slug
+        gettext_lazy("push service"), {op: _text("service")[op] for op in ("is", "is_not")}, all_services()[0].slug
     ),
-    "model": Field("model", _text("model"), "Nokia Lumia 920"),
-    "time_zone": Field("time zone", _text("time_zone"), "Europe/Berlin"),
-    "installation": Field("installation", _text("installation"), "the app's own id"),
+    "model": Field(gettext_lazy("model"), _text("model"), "Nokia Lumia 920"),
+    "time_zone": Field(gettext_lazy("time zone"), _text("time_zone"), "Europe/Berlin"),
+    "installation": Field(gettext_lazy("installation"), _text("installation"), gettext_lazy("the app's own id")),
 }
 
 
@@ -136,42 +146,49 @@ def parse(rule: Mapping[str, Any], depth: int = 0) -> Group:
     unknown = set(rule) - {"match", "conditions"}
     match, rows = rule.get("match"), rule.get("conditions")
     if unknown or not isinstance(match, str) or match not in MATCHES or not isinstance(rows, list):
-        raise RuleInvalid("A rule has “match” (all, any or none) and a list of “conditions”, and nothing else.")
+        raise RuleInvalid(_("A rule has “match” (all, any or none) and a list of “conditions”, and nothing else."))
     if len(rows) > MOST_CONDITIONS:
-        raise RuleInvalid(f"A rule can have at most {MOST_CONDITIONS} conditions.")
+        raise RuleInvalid(_("A rule can have at most %(most)d conditions.") % {"most": MOST_CONDITIONS})
     return Group(match, tuple(_condition(row, depth) for row in rows))
 
 
 def _condition(row: Any, depth: int) -> Condition | Group:
     if not isinstance(row, Mapping):
-        raise RuleInvalid("A condition has “field”, “op” and “value”.")
+        raise RuleInvalid(_("A condition has “field”, “op” and “value”."))
     if "conditions" in row:
         if depth:
-            raise RuleInvalid("A rule can hold other rules one level deep, not deeper.")
+            raise RuleInvalid(_("A rule can hold other rules one level deep, not deeper."))
         return parse(row, depth + 1)
     if set(row) != {"field", "op", "value"}:
-        raise RuleInvalid("A condition has “field”, “op” and “value”, and nothing else.")
+        raise RuleInvalid(_("A condition has “field”, “op” and “value”, and nothing else."))
     name, op, value = row["field"], row["op"], row["value"]
     field = FIELDS.get(name) if isinstance(name, str) else None
     if name == "":
-        raise RuleInvalid(f"What is to be compared with “{str(value)[:40]}”? Choose it in the same row.")
+        told = _("What is to be compared with “%(value)s”? Choose it in the same row.")
+        raise RuleInvalid(told % {"value": str(value)[:40]})
     if field is None:
-        raise RuleInvalid(f"There is no field “{str(name)[:40]}”. There are: {', '.join(FIELDS)}.")
+        told = _("There is no field “%(name)s”. There are: %(names)s.")
+        raise RuleInvalid(told % {"name": str(name)[:40], "names": ", ".join(FIELDS)})
     if not isinstance(op, str) or op not in field.ops:
-        raise RuleInvalid(f"“{field.label}” cannot be compared by “{str(op)[:40]}”, only by: {', '.join(field.ops)}.")
-    return Condition(name, op, _value(field, value))
+        told = _("“%(field)s” cannot be compared by “%(op)s”, only by: %(ops)s.")
+        raise RuleInvalid(told % {"field": field.label, "op": str(op)[:40], "ops": ", ".join(field.ops)})
+    return Condition(name, op, _value(name, value))
 
 
-def _value(field: Field, value: Any) -> str:
+def _value(name: str, value: Any) -> str:
+    label = FIELDS[name].label
     if not isinstance(value, str) or not value.strip():
-        raise RuleInvalid(f"What should the {field.label} be compared with?")
+        raise RuleInvalid(_("What should the %(field)s be compared with?") % {"field": label})
     text = value.strip()
     if len(text) > LONGEST_VALUE or "\0" in text:
-        raise RuleInvalid(f"This value for the {field.label} is not possible: at most {LONGEST_VALUE} characters.")
-    if field.label.endswith("version") and rank(text) is None:
-        raise RuleInvalid(f"“{text}” is not a version. Write numbers and dots, for example 8.0.10492.")
-    if field.label == "push service" and text not in dict(service_choices()):
-        raise RuleInvalid(f"There is no push service “{text}”. There are: {', '.join(dict(service_choices()))}.")
+        told = _("This value for the %(field)s is not possible: at most %(most)d characters.")
+        raise RuleInvalid(told % {"field": label, "most": LONGEST_VALUE})
+    if name in {"os_version", "app_version"} and rank(text) is None:
+        told = _("“%(value)s” is not a version. Write numbers and dots, for example 8.0.10492.")
+        raise RuleInvalid(told % {"value": text})
+    if name == "service" and text not in dict(service_choices()):
+        told = _("There is no push service “%(name)s”. There are: %(names)s.")
+        raise RuleInvalid(told % {"name": text, "names": ", ".join(dict(service_choices()))})
     return text
 
 

@@ -75,7 +75,8 @@ def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
     if not form.is_valid():
         for sentences in form.errors.values():
             for sentence in sentences:
-                messages.error(request, f"{chosen.label}: {sentence}")
+                told = _("%(service)s: %(sentence)s")
+                messages.error(request, told % {"service": chosen.label, "sentence": sentence})
         return redirect(APP, app.pk)
     by = request.user if isinstance(request.user, User) else None
     columns = {**form.cleaned_data["columns"], "updated_by": by}

@@ -220,7 +220,8 @@ class PermissionChoices(forms.ModelMultipleChoiceField):
         """Return "Campaigns: edit" for change_campaign."""
         verb = obj.codename.partition("_")[0]
         model = obj.content_type.model_class()
-        return f"{str(model._meta.verbose_name_plural).capitalize()}: {VERBS.get(verb, verb)}"
+        things = str(model._meta.verbose_name_plural).capitalize()
+        return _("%(things)s: %(verb)s") % {"things": things, "verb": VERBS.get(verb, verb)}
 
 
 @admin.register(Group)

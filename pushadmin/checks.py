@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
+from django.utils.translation import gettext as _
 
 from devices import keys
 
@@ -43,24 +44,25 @@ def foreign_hosts() -> set[str]:
 @register(Tags.security)
 def keys_are_there(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Refuse to run without keys, or with an encryption key that is none."""
-    missing = (
-        "There is no {}. This command was started without the environment of the installation: set {}, or {}_FILE,"
+    why = _(
+        "This command was started without the environment of the installation: set %(name)s, or %(name)s_FILE, or "
+        "PUSHADMIN_VAR to the folder that has it. On a new installation, run manage.py setup first."
     )
-    missing += " or PUSHADMIN_VAR to the folder that has it. On a new installation, run manage.py setup first."
     found: list[CheckMessage] = []
     try:
         settings.SECRET_KEY  # noqa: B018  # Django itself refuses an empty one when it is asked for
     except ImproperlyConfigured:
-        found.append(Error(missing.format("secret key", "SECRET_KEY", "SECRET_KEY"), id="pushadmin.E003"))
+        told = f"{_('There is no secret key.')} {why % {'name': 'SECRET_KEY'}}"
+        found.append(Error(told, id="pushadmin.E003"))
     if not settings.ENCRYPTION_KEYS:
-        told = missing.format("encryption key", "ENCRYPTION_KEYS", "ENCRYPTION_KEYS")
+        told = f"{_('There is no encryption key.')} {why % {'name': 'ENCRYPTION_KEYS'}}"
         found.append(Error(told, id="pushadmin.E004"))
     for number, key in enumerate(settings.ENCRYPTION_KEYS, start=1):
         try:
             Fernet(key)
         except ValueError:
-            told = f"Key {number} of ENCRYPTION_KEYS is not a Fernet key: 32 bytes in URL-safe base64."
-            found.append(Error(told, id="pushadmin.E005"))
+            told = _("Key %(number)d of ENCRYPTION_KEYS is not a Fernet key: 32 bytes in URL-safe base64.")
+            found.append(Error(told % {"number": number}, id="pushadmin.E005"))
     return found
 
 
@@ -69,19 +71,19 @@ def passwords_travel_sealed(app_configs: Any, **kwargs: Any) -> list[CheckMessag
     """Refuse plain http on a public name, unless an operator says that it is meant."""
     if settings.HTTPS or settings.INSECURE_HTTP or not foreign_hosts():
         return []
-    told = f"ALLOWED_HOSTS names {', '.join(sorted(foreign_hosts()))} and HTTPS is off: passwords would be readable."
-    hint = (
-        "Set HTTPS=1 behind a proxy with TLS; INSECURE_HTTP=1 says that the network is your own and plain http meant."
+    told = _(
+        "ALLOWED_HOSTS names %(hosts)s and HTTPS is off: passwords would be readable. Set HTTPS=1 behind a proxy with "
+        "TLS; INSECURE_HTTP=1 says that the network is your own and plain http meant."
     )
-    return [Error(f"{told} {hint}", id="pushadmin.E006")]
+    return [Error(told % {"hosts": ", ".join(sorted(foreign_hosts()))}, id="pushadmin.E006")]
 
 
 @register(Tags.security)
 def debug_only_at_home(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Refuse DEBUG where others can reach the dashboard: its error pages tell everything."""
     if settings.DEBUG and foreign_hosts():
-        told = "DEBUG is on and ALLOWED_HOSTS names hosts beyond this machine."
-        return [Error(told, hint="Unset DEBUG.", id="pushadmin.E001")]
+        told = _("DEBUG is on and ALLOWED_HOSTS names hosts beyond this machine.")
+        return [Error(told, hint=_("Unset DEBUG."), id="pushadmin.E001")]
     return []
 
 
@@ -97,8 +99,8 @@ def emulator_stays_here(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         loopback = False
     if loopback and colon and port.isdecimal():
         return []
-    told = f"PUSHADMIN_EMULATOR is {settings.EMULATOR!r}; it must be a loopback address with a port."
-    return [Error(told, hint="For example 127.0.0.1:9100.", id="pushadmin.E002")]
+    told = _("PUSHADMIN_EMULATOR is %(host)r; it must be a loopback address with a port.")
+    return [Error(told % {"host": settings.EMULATOR}, hint=_("For example 127.0.0.1:9100."), id="pushadmin.E002")]
 
 
 @register(Tags.security)
@@ -107,8 +109,9 @@ def keys_are_private(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     open_to_others = [path.name for path in private_paths() if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
     if not open_to_others:
         return []
-    told = f"Others can read {', '.join(sorted(open_to_others)[:5])} in {settings.VAR}."
-    return [Warning(told, hint="manage.py setup mends it.", id="pushadmin.W001")]
+    told = _("Others can read %(names)s in %(folder)s.")
+    parts = {"names": ", ".join(sorted(open_to_others)[:5]), "folder": settings.VAR}
+    return [Warning(told % parts, hint=_("manage.py setup mends it."), id="pushadmin.W001")]
 
 
 def private_paths() -> Iterator[Path]:

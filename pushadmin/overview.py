@@ -11,6 +11,8 @@ from django.conf import settings
 from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from campaigns import control
 from campaigns.models import Breaker, Campaign, Worker
@@ -28,6 +30,7 @@ SHOWN = 6  # campaigns in a list of the overview
 LATELY = timedelta(minutes=2)  # what a watchdog said within this is still its word
 SOON = timedelta(days=30)  # a credential that expires within this is worth a warning
 Status = Campaign.Status
+LOOK_AT_IT = gettext_lazy("Look at it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Notice:
     tone: str
     sentence: str
     url: str = ""
-    link: str = "Look at it"
+    link: Any = LOOK_AT_IT
 
 
 def campaigns(user: Any) -> dict[str, Any]:
@@ -104,11 +107,11 @@ def warnings(user: Any) -> dict[str, Any]:
         found += _paused_warnings()
     found += _credential_warnings(linked=user.has_perm("devices.view_app"))
     if user.is_superuser and (unknown := second_factor.unknown_groups()):
-        told = f"SECOND_FACTOR_REQUIRED names {', '.join(unknown)}, and there is no such group: it asks nobody."
-        found.append(Notice("warn", told))
+        told = _("SECOND_FACTOR_REQUIRED names %(names)s, and there is no such group: it asks nobody.")
+        found.append(Notice("warn", told % {"names": ", ".join(unknown)}))
     if settings.EMULATOR:
-        sentence = f"Addresses at the emulator ({settings.EMULATOR}) are let through. No real phone hears of them."
-        found.append(Notice("info", sentence, wall(), "The wall of phones"))
+        told = _("Addresses at the emulator (%(host)s) are let through. No real phone hears of them.")
+        found.append(Notice("info", told % {"host": settings.EMULATOR}, wall(), _("The wall of phones")))
     return {"warnings": found, "apps": App.objects.exists()}
 
 
@@ -127,7 +130,7 @@ def _reach() -> list[Reach]:
         known = by_service.setdefault(row["service"], {"active": 0, "on_hold": 0, "retired": 0, "reasons": []})
         if row["status"] == Device.Status.RETIRED:
             known["retired"] += row["all"]
-            known["reasons"].append((row["retired_reason"] or "No reason was kept.", row["all"]))
+            known["reasons"].append((row["retired_reason"] or _("No reason was kept."), row["all"]))
         else:
             known["active"] += row["all"] - row["held"]
             known["on_hold"] += row["held"]
@@ -143,39 +146,51 @@ def _paused_warnings() -> Iterator[Notice]:
     for campaign in Campaign.objects.filter(status=Status.PAUSED)[:SHOWN]:
         url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
         because = campaign.paused_because
-        told = "is paused by hand." if because == control.BY_HAND else f"is paused. {because}"
-        yield Notice("warn", f"“{campaign}” {told}", url)
+        told = _("“%(campaign)s” is paused. %(because)s")
+        if because == control.BY_HAND:
+            told = _("“%(campaign)s” is paused by hand.")
+        yield Notice("warn", told % {"campaign": campaign, "because": because}, url)
 
 
 def _breaker_warnings() -> Iterator[Notice]:
     for row in Breaker.objects.all():
         part = row.circuit.partition(":")[2]
-        what = f"{find(row.service).label} ({part})" if part else find(row.service).label
-        yield Notice("bad", f"{what} does not answer since {row.since:%H:%M} UTC. {row.reason}")
+        label = f"{find(row.service).label} ({part})" if part else find(row.service).label
+        told = _("%(service)s does not answer since %(since)s UTC. %(reason)s")
+        parts = {"service": label, "since": f"{row.since:%H:%M}", "reason": row.reason}
+        yield Notice("bad", told % parts)
 
 
 def _credential_warnings(linked: bool) -> Iterator[Notice]:
     now = clock.now()
     for credential in Credential.objects.filter(expires_at__lt=now + SOON).select_related("app"):
         over = credential.expires_at is not None and credential.expires_at <= now
-        expires = "has expired" if over else "expires"
-        sentence = f"The certificate of {credential} {expires} on {credential.expires_at:%d %b %Y}."
+        told = _("The certificate of %(credential)s expires on %(date)s.")
+        if over:
+            told = _("The certificate of %(credential)s has expired on %(date)s.")
         url = reverse("admin:devices_app_change", args=[credential.app_id]) if linked else ""
-        yield Notice("bad" if over else "warn", sentence, url)
+        parts = {"credential": credential, "date": f"{credential.expires_at:%d %b %Y}"}
+        yield Notice("bad" if over else "warn", told % parts, url)
 
 
 def _worker_warnings() -> list[Notice]:
     now = clock.now()
     silent = watchdog.silence(now)
     if silent == timedelta.max:
-        return [Notice("bad", "No worker has run yet, so nothing can be sent. Start one with “manage.py runworker”.")]
-    if silent is not None:
-        told = f"No worker for {duration(silent)}, so nothing is sent. Start one with “manage.py runworker”."
+        told = _("No worker has run yet, so nothing can be sent. Start one with “manage.py runworker”.")
         return [Notice("bad", told)]
+    if silent is not None:
+        told = _("No worker for %(time)s, so nothing is sent. Start one with “manage.py runworker”.")
+        return [Notice("bad", told % {"time": duration(silent)})]
     if settings.WORKERS > 1 and (beating := len(watchdog.beats())) < settings.WORKERS:
-        told = f"{beating} of {settings.WORKERS} machines give a sign of life. The others send nothing."
-        return [Notice("warn", told)]
+        told = _("%(beating)d of %(machines)d machines give a sign of life. The others send nothing.")
+        return [Notice("warn", told % {"beating": beating, "machines": settings.WORKERS})]
     restarted = Worker.objects.filter(role="watchdog", restarts__gt=0, seen_at__gte=now - LATELY).first()
     if restarted is None:
         return []
-    return [Notice("warn", f"The watchdog restarted the workers {restarted.restarts} times. Last: {restarted.note}")]
+    told = ngettext(
+        "The watchdog restarted the workers %(count)d time. Last: %(note)s",
+        "The watchdog restarted the workers %(count)d times. Last: %(note)s",
+        restarted.restarts,
+    )
+    return [Notice("warn", told % {"count": restarted.restarts, "note": restarted.note})]

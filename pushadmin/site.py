@@ -96,7 +96,7 @@ class PushAdminSite(admin.AdminSite):
         @wraps(view)
         def view_without_nul(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY:
-                raise BadRequest("This address is too long.")
+                raise BadRequest(_("This address is too long."))
             if "%00" in request.META.get("QUERY_STRING", ""):
                 # One slash: a browser takes what follows two for the name of another host.
                 return redirect(f"/{request.path.lstrip('/')}")

@@ -120,7 +120,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     status = 503 if away else 500
     response: HttpResponse
     if request.path.startswith("/api/"):
-        told = "The database does not answer; try again in a moment." if away else "Something broke; it is in the log."
+        told = _("Something broke; it is in the log.")
+        if away:
+            told = _("The database does not answer; try again in a moment.")
         response = JsonResponse({"detail": told}, status=status)
     else:
         response = HttpResponse(render_to_string(f"{status}.html"), status=status)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from django.utils.translation import gettext, gettext_noop
+
 
 class Look(NamedTuple):
     """``icon`` names a symbol of static/pushadmin/icons.svg, ``tone`` a class tone-… of parts.css."""
@@ -15,29 +17,32 @@ class Look(NamedTuple):
 
 # Campaign.Status, Outcome and Device.Status; no word means two things.
 LOOKS: dict[str, Look] = {
-    "draft": Look("Draft", "edit", "calm"),
-    "scheduled": Look("Scheduled", "clock", "info"),
-    "preparing": Look("Preparing", "hourglass", "info"),
-    "sending": Look("Sending", "send", "info"),
-    "paused": Look("Paused", "pause", "warn"),
-    "finished": Look("Finished", "flag", "calm"),  # how it went, its outcomes tell
-    "cancelled": Look("Cancelled", "ban", "calm"),
-    "accepted": Look("Accepted", "check", "good"),
-    "retry": Look("To be repeated", "repeat", "info"),
-    "dropped": Look("Suppressed", "muted", "calm"),
-    "gone": Look("Address gone", "gone", "calm"),
-    "rejected": Look("Message refused", "cross", "bad"),
-    "denied": Look("Credential refused", "lock", "bad"),
-    "unknown": Look("Not known", "question", "warn"),
-    "expired": Look("Ran out of time", "clock", "warn"),
-    "skipped": Look("Left out", "ban", "calm"),
-    "waiting": Look("Waiting", "hourglass", "calm"),
-    "active": Look("Active", "check", "good"),
-    "hold": Look("On hold", "pause", "warn"),
-    "retired": Look("Retired", "gone", "calm"),
+    "draft": Look(gettext_noop("Draft"), "edit", "calm"),
+    "scheduled": Look(gettext_noop("Scheduled"), "clock", "info"),
+    "preparing": Look(gettext_noop("Preparing"), "hourglass", "info"),
+    "sending": Look(gettext_noop("Sending"), "send", "info"),
+    "paused": Look(gettext_noop("Paused"), "pause", "warn"),
+    "finished": Look(gettext_noop("Finished"), "flag", "calm"),  # how it went, its outcomes tell
+    "cancelled": Look(gettext_noop("Cancelled"), "ban", "calm"),
+    "accepted": Look(gettext_noop("Accepted"), "check", "good"),
+    "retry": Look(gettext_noop("To be repeated"), "repeat", "info"),
+    "dropped": Look(gettext_noop("Suppressed"), "muted", "calm"),
+    "gone": Look(gettext_noop("Address gone"), "gone", "calm"),
+    "rejected": Look(gettext_noop("Message refused"), "cross", "bad"),
+    "denied": Look(gettext_noop("Credential refused"), "lock", "bad"),
+    "unknown": Look(gettext_noop("Not known"), "question", "warn"),
+    "expired": Look(gettext_noop("Ran out of time"), "clock", "warn"),
+    "skipped": Look(gettext_noop("Left out"), "ban", "calm"),
+    "waiting": Look(gettext_noop("Waiting"), "hourglass", "calm"),
+    "active": Look(gettext_noop("Active"), "check", "good"),
+    "hold": Look(gettext_noop("On hold"), "pause", "warn"),
+    "retired": Look(gettext_noop("Retired"), "gone", "calm"),
 }
 
 
 def look(word: str) -> Look:
     """Return how ``word`` is shown; an unknown word is shown as it is."""
-    return LOOKS.get(str(word)) or Look(str(word).replace("_", " ").capitalize(), "question", "calm")
+    known = LOOKS.get(str(word))
+    if known is None:
+        return Look(str(word).replace("_", " ").capitalize(), "question", "calm")
+    return known._replace(label=gettext(known.label))

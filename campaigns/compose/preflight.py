@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Count, Max, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from campaigns.compose.composing import Wire, wire
 from campaigns.control import TIME_OVER, NotReady
@@ -138,7 +139,10 @@ def left_out_of(
     kinds = {notification.message for notification in notifications}
     label = MESSAGES[min(kinds)].label.lower() if kinds and kinds <= set(MESSAGES) else "message"
     unable = [one for one in reach if not kinds & one.service.kinds]
-    found = [LeftOut(one.devices, f"{one.service.label} cannot carry a {label}.") for one in unable]
+    found = [
+        LeftOut(one.devices, _("%(service)s cannot carry a %(kind)s.") % {"service": one.service.label, "kind": label})
+        for one in unable
+    ]
     languages = {notification.language for notification in notifications}
     if notifications and "" not in languages:
         spoken = Q(language__in=languages)
@@ -146,7 +150,7 @@ def left_out_of(
             spoken |= Q(language__startswith=f"{language}-")
         others = audience.exclude(service__in=[one.service.slug for one in unable]).exclude(spoken)
         if count := others.count():
-            found.append(LeftOut(count, "There is no text for their language, and none for all others."))
+            found.append(LeftOut(count, _("There is no text for their language, and none for all others.")))
     return found
 
 
@@ -154,12 +158,14 @@ def check(campaign: Campaign) -> None:
     """Raise NotReady when the campaign has nothing to say, says it wrongly, or has nobody to say it to."""
     notifications = list(campaign.notifications.all())
     if not notifications:
-        raise NotReady("This campaign has no message yet.")
+        raise NotReady(_("This campaign has no message yet."))
     audience = segments.devices(campaign.app, campaign.segment.rule if campaign.segment else {})
     reach = reach_of(audience)
     if not reach:
-        whom = f"the segment “{campaign.segment}”" if campaign.segment else f"“{campaign.app}”"
-        raise NotReady(f"Nobody would get this: {whom} has no device that can be reached.")
+        told = _("Nobody would get this: “%(name)s” has no device that can be reached.")
+        if campaign.segment:
+            told = _("Nobody would get this: the segment “%(name)s” has no device that can be reached.")
+        raise NotReady(told % {"name": campaign.segment or campaign.app})
     for notification in notifications:
         try:
             problems = [problem for one in reach for problem in _problems(notification, one.service)]
@@ -171,7 +177,7 @@ def check(campaign: Campaign) -> None:
     left_out = left_out_of(notifications, audience, reach)
     total = sum(one.devices for one in reach)
     if sum(one.devices for one in left_out) >= total:
-        raise NotReady(f"Nobody would get this. {' '.join(one.reason for one in left_out)}")
+        raise NotReady(_("Nobody would get this. %(why)s") % {"why": " ".join(one.reason for one in left_out)})
     if slow := planning.too_slow(total, campaign.per_minute, planning.lasts(campaign)):
         raise NotReady(slow)
 
@@ -186,7 +192,7 @@ def _refusal(campaign: Campaign) -> str:
     except NotReady as not_ready:
         return str(not_ready)
     if campaign.send_at and campaign.send_at <= clock.now():
-        return TIME_OVER
+        return str(TIME_OVER)
     return ""
 
 
@@ -210,14 +216,15 @@ def wires_of(notification: Notification, classes: Sequence[tuple[str, int | None
 
 
 def _worker_warnings() -> list[Problem]:
-    return [] if watchdog.workers_alive() else [Problem("", watchdog.NO_WORKER, "warning")]
+    return [] if watchdog.workers_alive() else [Problem("", str(watchdog.NO_WORKER), "warning")]
 
 
 def _credential_warnings(campaign: Campaign, reach: Sequence[Reach]) -> list[Problem]:
     now = clock.now()
     rows = Credential.objects.filter(app=campaign.app, service__in=[one.service.slug for one in reach])
+    told = _("The certificate for %(service)s has expired.")
     return [
-        Problem("", f"The certificate for {services.find(row.service).label} has expired.", "warning")
+        Problem("", told % {"service": services.find(row.service).label}, "warning")
         for row in rows
         if row.expires_at and row.expires_at <= now
     ]

@@ -9,6 +9,8 @@ from typing import Any
 
 from django.db.models import F, Min, Q, Sum
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from campaigns.control import BY_HAND, END_PASSED
 from campaigns.models import Batch, Breaker, Campaign, Delivery
@@ -136,22 +138,26 @@ def standstill(campaign: Campaign, now: datetime | None = None) -> str:
     if status == Status.PAUSED:
         out = progress(campaign).in_flight
         if out:
-            return f"Pausing: up to {out} pushes are still in flight."
-        over = f" {END_PASSED}" if time_over(campaign, now) else ""
-        return f"{why_paused(campaign)}{over}"
+            told = ngettext(
+                "Pausing: up to %(count)d push is still in flight.",
+                "Pausing: up to %(count)d pushes are still in flight.",
+                out,
+            )
+            return told % {"count": out}
+        return f"{why_paused(campaign)} {END_PASSED}" if time_over(campaign, now) else why_paused(campaign)
     if status not in {Status.SCHEDULED, Status.PREPARING, Status.SENDING}:
         return ""
     if needed := wants_person(campaign, now):
         return needed
     if not watchdog.workers_alive(now):
-        return watchdog.NO_WORKER
+        return str(watchdog.NO_WORKER)
     return "" if status == Status.SCHEDULED else _waiting(campaign, now)
 
 
 def why_paused(campaign: Campaign) -> str:
     """Return why a campaign is paused, as a sentence that begins with that word."""
     because = campaign.paused_because
-    return because if because == BY_HAND else f"Paused: {because}"
+    return _(BY_HAND) if because == BY_HAND else _("Paused: %(because)s") % {"because": because}
 
 
 def wants_person(campaign: Campaign, now: datetime) -> str:
@@ -159,10 +165,17 @@ def wants_person(campaign: Campaign, now: datetime) -> str:
     if campaign.status != Status.SCHEDULED:
         return ""
     if (campaign.send_at or now) < now - planning.GRACE:
-        return "Its time came while no worker was running, so it was not sent. Send it now, or take it back to draft."
+        return _(
+            "Its time came while no worker was running, so it was not sent. Send it now, or take it back to draft."
+        )
     if not campaign.owner_may_send:
-        who = campaign.started_by or "Who"
-        return f"{who} scheduled it and may no longer send campaigns, so it waits for somebody who may: “Send now”."
+        told = _("Who scheduled it and may no longer send campaigns, so it waits for somebody who may: “Send now”.")
+        if campaign.started_by:
+            told = _(
+                "%(person)s scheduled it and may no longer send campaigns, so it waits for somebody who may: "
+                "“Send now”."
+            )
+        return told % {"person": campaign.started_by}
     return ""
 
 
@@ -185,12 +198,16 @@ def _waiting(campaign: Campaign, now: datetime) -> str:
     down = Breaker.objects.filter(circuit__in=due.values("service")).order_by("open_until").first()
     if down and not due.exclude(service=down.service).exists():
         label = services.find(down.service).label
-        return f"{label} does not answer since {down.since:%H:%M:%S} UTC. Next try at {down.open_until:%H:%M:%S} UTC."
+        told = _("%(service)s does not answer since %(since)s UTC. Next try at %(next)s UTC.")
+        since, next_try = f"{down.since:%H:%M:%S}", f"{down.open_until:%H:%M:%S}"
+        return told % {"service": label, "since": since, "next": next_try}
     next_due = queued.aggregate(first=Min("due_at"))["first"]
     if campaign.status == Status.SENDING and next_due and next_due > now:
-        return f"Waiting until {next_due:%H:%M:%S} UTC: the next devices are due then."
+        told = _("Waiting until %(due)s UTC: the next devices are due then.")
+        return told % {"due": f"{next_due:%H:%M:%S}"}
     if campaign.paced_until and campaign.paced_until > now:
-        return f"At {campaign.per_minute} a minute, the next devices are due at {campaign.paced_until:%H:%M:%S} UTC."
+        told = _("At %(pace)s a minute, the next devices are due at %(due)s UTC.")
+        return told % {"pace": campaign.per_minute, "due": f"{campaign.paced_until:%H:%M:%S}"}
     return ""
 
 

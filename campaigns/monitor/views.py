@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.http import require_safe
 
 from campaigns import control
@@ -103,22 +103,21 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "campaigns/monitor/live.html", watched(get_campaign_or_404(pk)))
 
 
-def counted(act: Callable[..., int], one: str, many: str) -> Step:
-    """Return a step that does ``act`` and says how many devices that were."""
+def counted(act: Callable[..., int], told: Any) -> Step:
+    """Return a step that does ``act`` and says how many devices that were: ``told`` has a plural by "count"."""
 
     def taken(campaign: Campaign, by: Any, more: timedelta | None) -> str:
-        count = act(campaign, by, more)
-        return ngettext(one, many, count) % {"count": count}
+        return str(told % {"count": act(campaign, by, more)})
 
     return taken
 
 
-def step(act: Callable[..., None], told: str) -> Step:
+def step(act: Callable[..., None], told: Any) -> Step:
     """Return a step that does ``act`` and says ``told``."""
 
     def taken(campaign: Campaign, by: Any, more: timedelta | None) -> str:
         act(campaign, by, more)
-        return told
+        return str(told)
 
     return taken
 
@@ -127,33 +126,38 @@ def again(which: str) -> Step:
     """Return the step that sends once more to the ``which`` ("failed" or "unknown")."""
     return counted(
         lambda campaign, by, more: control.send_again(campaign, which, by),
-        "Once more to %(count)d device.",
-        "Once more to %(count)d devices.",
+        ngettext_lazy("Once more to %(count)d device.", "Once more to %(count)d devices.", "count"),
     )
 
 
 # What ends or holds up a campaign, or leaves somebody out, is done as it was wished, and yet no success.
 NO_SUCCESS = {"pause", "cancel", "leave-denied", "parked-give-up"}
 VERBS: dict[str, Step] = {
-    "start": step(lambda campaign, by, more: release.start_missed(campaign, by), "On its way."),
+    "start": step(lambda campaign, by, more: release.start_missed(campaign, by), gettext_lazy("On its way.")),
     "pause": step(
-        lambda campaign, by, more: control.pause(campaign), "Pausing. What is on the wire comes home and is recorded."
+        lambda campaign, by, more: control.pause(campaign),
+        gettext_lazy("Pausing. What is on the wire comes home and is recorded."),
     ),
-    "resume": step(control.resume, "Going on where it stopped."),
-    "cancel": step(lambda campaign, by, more: control.cancel(campaign), "Cancelled. Nobody else gets it."),
-    "unschedule": step(lambda campaign, by, more: control.unschedule(campaign), "A draft again."),
+    "resume": step(control.resume, gettext_lazy("Going on where it stopped.")),
+    "cancel": step(
+        lambda campaign, by, more: control.cancel(campaign), gettext_lazy("Cancelled. Nobody else gets it.")
+    ),
+    "unschedule": step(lambda campaign, by, more: control.unschedule(campaign), gettext_lazy("A draft again.")),
     "again-failed": again("failed"),
     "again-unknown": again("unknown"),
     "leave-denied": counted(
-        control.leave_denied, "Going on without %(count)d device.", "Going on without %(count)d devices."
+        control.leave_denied,
+        ngettext_lazy("Going on without %(count)d device.", "Going on without %(count)d devices.", "count"),
     ),
     "parked-again": counted(
-        control.try_parked, "Trying %(count)d device again, alone.", "Trying %(count)d devices again, one at a time."
+        control.try_parked,
+        ngettext_lazy(
+            "Trying %(count)d device again, alone.", "Trying %(count)d devices again, one at a time.", "count"
+        ),
     ),
     "parked-give-up": counted(
         lambda campaign, by, more: control.give_up_parked(campaign, by),
-        "Gave up %(count)d device.",
-        "Gave up %(count)d devices.",
+        ngettext_lazy("Gave up %(count)d device.", "Gave up %(count)d devices.", "count"),
     ),
 }
 
@@ -166,7 +170,7 @@ def perform_action(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         raise Http404
     row = get_campaign_or_404(pk)
     hours = request.POST.get("hours", "")
-    more = timedelta(hours=int(hours)) if hours in {str(end) for end, _ in ENDS} else None
+    more = timedelta(hours=int(hours)) if hours in {str(end) for end, _name in ENDS} else None
     try:
         told = VERBS[verb](row, person(request), more)
         messages.add_message(request, messages.INFO if verb in NO_SUCCESS else messages.SUCCESS, told)

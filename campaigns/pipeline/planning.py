@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext, ngettext
 
 from campaigns.models import Batch, Campaign, Delivery, pack
 from devices import segments
@@ -156,16 +157,25 @@ def too_slow(devices: int, per_minute: int | None, lasts: timedelta) -> str:
     minutes = lasts.total_seconds() / 60
     if not per_minute or devices <= per_minute * minutes:
         return ""
-    return (
-        f"At {per_minute:,} a minute, {devices:,} devices take {in_hours(devices / per_minute / 60)}, and it ends "
-        f"{in_hours(minutes / 60)} after the start: not everybody would get it. It takes at least "
-        f"{ceil(devices / minutes):,} a minute, or a later end."
+    told = gettext(
+        "At %(pace)s a minute, %(devices)s devices take %(takes)s, and it ends %(ends)s after the start: not everybody "
+        "would get it. It takes at least %(least)s a minute, or a later end."
     )
+    return told % {
+        "pace": f"{per_minute:,}",
+        "devices": f"{devices:,}",
+        "takes": in_hours(devices / per_minute / 60),
+        "ends": in_hours(minutes / 60),
+        "least": f"{ceil(devices / minutes):,}",
+    }
 
 
 def in_hours(hours: float) -> str:
     """Return a length of time as a person plans with it: 0.5 → "30 minutes", 30.0 → "30 hours", 72.0 → "3 days"."""
-    for unit, length in (("day", 48.0), ("hour", 2.0)):
-        if hours >= length:
-            return f"{ceil(hours / (24 if unit == 'day' else 1)):,} {unit}s"
-    return f"{ceil(hours * 60):,} minutes"
+    if hours >= 48:
+        count, told = ceil(hours / 24), ngettext("%(count)s day", "%(count)s days", ceil(hours / 24))
+    elif hours >= 2:
+        count, told = ceil(hours), ngettext("%(count)s hour", "%(count)s hours", ceil(hours))
+    else:
+        count, told = ceil(hours * 60), ngettext("%(count)s minute", "%(count)s minutes", ceil(hours * 60))
+    return told % {"count": f"{count:,}"}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db.models import Max
+from django.utils.translation import gettext_lazy
 
 from campaigns.models import Batch, Worker
 from campaigns.pipeline import claiming
 from campaigns.pipeline.recording import LEASE
 from devices.common import clock
 
-NO_WORKER = "No worker is running, so nothing can be sent. Start one with “manage.py runworker”."
+NO_WORKER = gettext_lazy("No worker is running, so nothing can be sent. Start one with “manage.py runworker”.")
 ABSENT = timedelta(seconds=10)  # without a sign of life this long, a worker is gone: the watchdog gives one every two
 RENEWED = timedelta(seconds=8)  # a busy sender renews its lease every two, and says so when it has written something
 

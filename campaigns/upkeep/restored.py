@@ -14,13 +14,13 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign, MoveRefused, Worker
 
 logger = logging.getLogger(__name__)
 
 TOLERANCE = timedelta(seconds=30)  # a database that crashed, or a replica that took over, may lack its last moments
-NOTICE = "The database was restored: it lacks what happened up to {told:%d %b %H:%M:%S} UTC. Who got this is not known."
 Status = Campaign.Status
 
 
@@ -60,7 +60,8 @@ def hold_everything(told: datetime) -> int:
     ``told`` is when the database was last seen before it was restored.
     """
     held = 0
-    because = NOTICE.format(told=told)
+    notice = _("The database was restored: it lacks what happened up to %(told)s UTC. Who got this is not known.")
+    because = notice % {"told": f"{told:%d %b %H:%M:%S}"}
     for campaign in Campaign.objects.filter(status__in=[Status.PREPARING, Status.SENDING]):
         with suppress(MoveRefused):
             campaign.move(Status.PAUSED, because=because)

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from campaigns import control
-from campaigns.models import Campaign
+from campaigns.models import Campaign, refusal
 from devices.common.clock import now
 from devices.models import Device, Segment
 from tests.campaigns.conftest import House
@@ -111,6 +111,31 @@ def test_a_pause_by_hand_is_said_once(house: House, browser: Client) -> None:
         assert "is paused. Paused" not in shown
     Campaign.objects.update(paused_because="The certificate was refused.")
     assert "Paused: The certificate was refused." in browser.get(page(campaign)).content.decode()
+
+
+def test_a_pause_by_hand_is_stored_in_one_language_and_shown_in_any(
+    house: House, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = house.campaign(status=Status.SENDING, started_at=now(), audience=1)
+    german = {
+        "Paused by hand.": "Von Hand angehalten.",
+        "“%(campaign)s” is paused by hand.": "„%(campaign)s“ ist von Hand angehalten.",
+        "This campaign is %(status)s, so it cannot be paused.": "Angehalten (%(status)s).",
+    }
+    monkeypatch.setattr("django.utils.translation._trans.gettext", lambda words: german.get(words, words))
+    control.pause(campaign)
+    assert type(campaign.paused_because) is str
+    assert list(Campaign.objects.values_list("paused_because", flat=True)) == [control.BY_HAND] == ["Paused by hand."]
+    assert ">Von Hand angehalten.<" in browser.get(page(campaign)).content.decode()
+    assert "„Storm“ ist von Hand angehalten." in browser.get("/").content.decode()
+    assert refusal(Status.DRAFT, Status.PAUSED) == "Angehalten (draft)."
+
+
+@pytest.mark.parametrize("wish", Status)
+def test_a_refusal_is_one_sentence_for_each_wish(wish: Campaign.Status) -> None:
+    told = {refusal(now, wish) for now in Status if now != wish}
+    assert all(type(sentence) is str and sentence.endswith(".") and "%" not in sentence for sentence in told)
+    assert all("so it cannot " in sentence or sentence.startswith("Somebody was faster") for sentence in told)
 
 
 def test_what_goes_with_a_draft_or_a_person_has_a_name(house: House, browser: Client) -> None:

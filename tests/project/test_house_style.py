@@ -92,6 +92,150 @@ def test_modules_and_templates_fit_into_one_sitting() -> None:
     assert [f"{name(path)}: {lines(path)}" for path in pages() if lines(path) > LONGEST_TEMPLATE] == []
 
 
+# How a sentence reaches a translator, and what never needs one: lines of the log, the reference of the command line and
+# of the API.
+TRANSLATES = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy"}
+UNTRANSLATED = {"logger", "log", "parser", "NinjaAPI", "api", "Swagger"}
+# What people read without its being a whole sentence, by whom it is told.
+TELLS = {
+    *("NotReady", "MoveRefused", "RegistrationRefused", "RuleInvalid", "FileRefused", "Taken", "Refused", "NoSuchTime"),
+    *("CertificateRefused", "ValidationError", "CommandError", "BadRequest", "Http404", "Notice", "Problem"),
+    *("refuse", "add_error", "add_message", "success", "error", "info", "warning", "write"),
+}
+NOT_YET = {  # and what is no page, or cannot be one
+    "campaigns/pipeline/": "why a push went as it did is a record: it is stored in one language, for everybody",
+    "campaigns/compose/preview.py": "the faces of a tile, by the names of its format",
+    "campaigns/upkeep/demo.py": "the demo's own content is data",
+    "campaigns/upkeep/reconciling.py": "the report of a command for operators",
+    "devices/models.py": "what fields hold",
+    "devices/push/": "knows no Django",
+    "devices/emulator/": "runs without the product",
+    "pushadmin/environment.py": "reads the settings, before which there is no language",
+}
+SPOKEN_IN_PIPELINE = {"campaigns/pipeline/planning.py", "campaigns/pipeline/watchdog.py"}
+STORED = (  # records elsewhere, and the words of exceptions that nobody is shown
+    *("Left out by {}: ", "Given up by {}: ", "Retired by {}.", "The cluster had ended.", "Work was due for {} s"),
+    *("The stored secret cannot be read", "App developers", "Can send, pause and cancel", "Can export "),
+    *("Nokia Lumia 920", "{}={} make run"),  # a name, and what is typed
+)
+
+
+def speaking() -> list[Path]:
+    """Return the files that may hold sentences for people."""
+    rooms = [path for path in sources() if name(path).startswith(("campaigns/", "devices/", "pushadmin/"))]
+    return [path for path in rooms if name(path) in SPOKEN_IN_PIPELINE or not name(path).startswith(tuple(NOT_YET))]
+
+
+def callee(node: ast.Call) -> str:
+    """Return by which name something is called: "success" of messages.success(…)."""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def is_untranslated(node: ast.AST) -> bool:
+    """Return whether what is below ``node`` is not for a translator, or has met one."""
+    if isinstance(node, ast.Call):
+        owner = getattr(node.func.value, "id", "") if isinstance(node.func, ast.Attribute) else ""
+        return callee(node) in TRANSLATES | UNTRANSLATED or owner in UNTRANSLATED
+    if isinstance(node, ast.Assign):
+        return any(getattr(target, "id", "") == "help" for target in node.targets)  # of a Django command
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)  # a docstring
+
+
+def written(node: ast.AST) -> str:
+    """Return the text of a constant or an f-string, a pair of braces for each hole; "" for anything else."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def is_told(text: str, by: str) -> bool:
+    """Return whether a person reads ``text``: it looks like a sentence, or like words given to who tells them."""
+    if not re.search(r"[^\W\d_][^\w\s]* [^\W\d_“{]|[}”] [^\W\d_]", text) or text.startswith(STORED):
+        return False
+    return by in TELLS or bool(re.match(r"[\s“]*[A-Z][a-z]", text) or re.search(r"[^\W\d_”}][.?!…]\s*$", text))
+
+
+def told_to_nobody_abroad(node: ast.AST, by: str = "") -> list[str]:
+    """Return the texts below ``node`` that a person reads and no translator sees."""
+    if is_untranslated(node):
+        return []
+    if text := written(node):
+        return [f"{node.lineno}: {text[:100]}"] if isinstance(node, ast.expr) and is_told(text, by) else []
+    if isinstance(node, ast.Dict):  # what fields of a schema mean is the API's reference
+        pairs = zip(node.keys, node.values, strict=True)
+        below: list[ast.AST] = [value for key, value in pairs if key is None or written(key) != "description"]
+    else:
+        below = list(ast.iter_child_nodes(node))
+    teller = callee(node) if isinstance(node, ast.Call) and callee(node) in TELLS else by
+    return [found for child in below for found in told_to_nobody_abroad(child, teller)]
+
+
+def put_together_too_early(tree: ast.AST) -> list[str]:
+    """Return the calls of gettext whose text is made before the catalogue is asked, so that it is never found there."""
+    return [
+        f"{node.lineno}: {ast.unparse(node)[:100]}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and callee(node) in TRANSLATES
+        for text in node.args[: 2 if callee(node).startswith(("ngettext", "pgettext")) else 1]
+        if isinstance(text, ast.JoinedStr | ast.BinOp | ast.Call | ast.IfExp)
+    ]
+
+
+def test_every_sentence_for_people_goes_through_gettext() -> None:
+    assert [f"{name(path)}:{told}" for path in speaking() for told in told_to_nobody_abroad(parsed(path))] == []
+
+
+def test_gettext_is_asked_for_whole_texts_with_named_holes() -> None:
+    assert [f"{name(path)}:{told}" for path in sources() for told in put_together_too_early(parsed(path))] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'raise NotReady("There is nobody left")',
+        'raise MoveRefused(f"This campaign is {now}, not paused.")',
+        'raise FileRefused(f"{names} is missing")',
+        'form.add_error("file", "not a list")',
+        'messages.success(request, "It is done")',
+        'messages.error(request, "wrong name" if wrong else "")',
+        'raise RegistrationRefused({"tags": f"{name} must be text"})',
+        'self.stdout.write(f"{count} deliveries removed")',
+        'self.problems[field] = f"{field} must be text."',
+        'return f"At {pace} a minute, it takes long"',
+        'TOO_HARD = "This takes too long."',
+        'told = "is paused by hand."',
+    ],
+)
+def test_a_sentence_without_gettext_is_found(line: str) -> None:
+    assert len(told_to_nobody_abroad(ast.parse(line))) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'raise NotReady(_("There is nobody left."))',
+        'told = ngettext("%(count)d device waits.", "%(count)d devices wait.", count)',
+        'logger.warning("The database does not answer: %s", error)',
+        'parser.add_argument("--app", help="The App that devices belong to.")',
+        'def f() -> None:\n    """Say nothing."""',
+        'raise FileRefused(told % {"names": " and ".join(names)})',
+        'self.stdout.write(f"  {sentence}")',
+        'fields = ("is_active", "Content-Type")',
+    ],
+)
+def test_what_no_person_reads_and_what_is_translated_is_left_alone(line: str) -> None:
+    assert told_to_nobody_abroad(ast.parse(line)) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    ['_(f"No {x}.")', 'gettext("No %s." % x)', '_("No {}.".format(x))', 'ngettext("1", f"{n}", n)', '_("a" + b)'],
+)
+def test_a_text_that_no_catalogue_can_hold_is_found(call: str) -> None:
+    assert len(put_together_too_early(ast.parse(call))) == 1
+    assert put_together_too_early(ast.parse('_("No %(x)s.") % {"x": f"{x:,}"}')) == []
+
+
 def test_names_say_what_they_name() -> None:
     empty = [
         f"{name(path)}: {called}"

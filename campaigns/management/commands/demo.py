@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from campaigns.upkeep import demo
 
@@ -22,8 +23,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Make it, or bring its addresses to the emulator's present port."""
         if not settings.EMULATOR:
-            raise CommandError("There is no emulator: set PUSHADMIN_EMULATOR, for example to 127.0.0.1:9100.")
+            raise CommandError(_("There is no emulator: set PUSHADMIN_EMULATOR, for example to 127.0.0.1:9100."))
         if demo.make(settings.EMULATOR, options["devices"]):
-            self.stdout.write(f"Made “Northwind Weather” with {options['devices']:,} emulated phones.")
+            told = _("Made “Northwind Weather” with %(count)s emulated phones.")
+            self.stdout.write(told % {"count": f"{options['devices']:,}"})
         else:
             demo.move(settings.EMULATOR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils.translation import gettext as _
 
 from campaigns import control
 
@@ -16,5 +17,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it, and tell how many."""
-        held = control.pause_everything("Everything was paused by an operator.")
-        self.stdout.write(f"{held.paused} paused, {held.drafts} scheduled ones are drafts again. Nothing goes out.")
+        held = control.pause_everything(_("Everything was paused by an operator."))
+        told = _("%(paused)d paused, %(drafts)d scheduled ones are drafts again. Nothing goes out.")
+        self.stdout.write(told % {"paused": held.paused, "drafts": held.drafts})

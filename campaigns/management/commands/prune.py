@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from campaigns.upkeep import pruning
 
@@ -22,9 +23,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Remove them, campaign by campaign."""
         if options["days"] < 1:
-            raise CommandError("Say how many days are kept: --days 365, or the setting RETENTION_DAYS.")
+            raise CommandError(_("Say how many days are kept: --days 365, or the setting RETENTION_DAYS."))
         total = 0
         for campaign, removed in pruning.prune(options["days"]):
             total += removed
-            self.stdout.write(f"{campaign.pk} “{campaign}”: {removed:,} deliveries removed.")
-        self.stdout.write(f"{total:,} deliveries removed.")
+            told = _("%(number)d “%(campaign)s”: %(count)s deliveries removed.")
+            self.stdout.write(told % {"number": campaign.pk, "campaign": campaign, "count": f"{removed:,}"})
+        self.stdout.write(_("%(count)s deliveries removed.") % {"count": f"{total:,}"})

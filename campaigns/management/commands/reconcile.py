@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign
 from campaigns.upkeep import reconciling
@@ -34,17 +35,24 @@ class Command(BaseCommand):
             report = reconciling.reconcile(campaign, ledger)
             bad += bool(report.violations)
             under_way += report.under_way
-            state = f"{campaign.status}, still under way" if report.under_way else campaign.status
-            self.stdout.write(
-                f"{campaign.pk} “{campaign}” {state}: audience {report.audience:,}, "
-                f"final {report.final:,}, "
-                f"deliveries {report.rows:,}, unknown {report.unknown:,}, possible seconds {report.marked:,}, "
-                f"arrived {report.taken:,}, arrived twice {report.twice:,}, parked {report.parked:,}"
-            )
+            self.stdout.write(line_of(campaign, report))
             for sentence in report.violations[:SHOWN]:
                 self.stdout.write(f"  {sentence}")
         if bad:
-            raise CommandError(f"{bad} campaigns do not add up.")
+            raise CommandError(_("%(count)d campaigns do not add up.") % {"count": bad})
         if under_way:
-            self.stdout.write(f"{under_way} still under way: of these only what holds at any moment was judged.")
-        self.stdout.write("Everything adds up.")
+            told = _("%(count)d still under way: of these only what holds at any moment was judged.")
+            self.stdout.write(told % {"count": under_way})
+        self.stdout.write(_("Everything adds up."))
+
+
+def line_of(campaign: Campaign, report: reconciling.Report) -> str:
+    """Return what a report says in one line."""
+    state = _("%(status)s, still under way") if report.under_way else "%(status)s"
+    told = _(
+        "%(number)d “%(campaign)s” %(state)s: audience %(audience)s, final %(final)s, deliveries %(rows)s, unknown "
+        "%(unknown)s, possible seconds %(marked)s, arrived %(taken)s, arrived twice %(twice)s, parked %(parked)s"
+    )
+    names = ("audience", "final", "rows", "unknown", "marked", "taken", "twice", "parked")
+    counts = {name: f"{getattr(report, name):,}" for name in names}
+    return told % {"number": campaign.pk, "campaign": campaign, "state": state % {"status": campaign.status}, **counts}

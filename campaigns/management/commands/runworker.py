@@ -14,6 +14,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
+from django.utils.translation import gettext as _
 
 from campaigns.models import Worker
 from campaigns.pipeline import tasks, watchdog
@@ -123,7 +124,7 @@ class Command(BaseCommand):
         cluster.stop()
         with suppress(DatabaseError):
             tasks.settle_journals()
-        self.stdout.write("The workers have stopped.")
+        self.stdout.write(_("The workers have stopped."))
 
     def _database_is_ready(self) -> bool:
         """Return True when the database answers and nothing speaks against sending from here; False if told to stop."""
@@ -157,7 +158,8 @@ def refuse_second_host() -> None:
     here = tasks.worker_name().rpartition(":")[0]
     lately = Worker.objects.filter(role="watchdog", seen_at__gte=clock.now() - SILENT)
     if other := lately.exclude(name__startswith=f"{here}:").first():
-        raise CommandError(
-            f"{other.name.rpartition(':')[0]} works on this SQLite database already, and SQLite is for one machine. "
-            "Use PostgreSQL, or stop the worker there and wait for half a minute."
+        told = _(
+            "%(machine)s works on this SQLite database already, and SQLite is for one machine. Use PostgreSQL, or stop "
+            "the worker there and wait for half a minute."
         )
+        raise CommandError(told % {"machine": other.name.rpartition(":")[0]})

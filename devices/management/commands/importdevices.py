@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from devices import importing
 from devices.models import App
@@ -25,8 +26,9 @@ class Command(BaseCommand):
         """Import, and tell what became of every row; the exit code is 1 when one was left out."""
         app = App.objects.filter(slug=options["app"]).first()
         if app is None:
-            known = ", ".join(App.objects.values_list("slug", flat=True)) or "none yet"
-            raise CommandError(f"There is no App “{options['app']}”. There are: {known}.")
+            known = ", ".join(App.objects.values_list("slug", flat=True)) or _("none yet")
+            told = _("There is no App “%(slug)s”. There are: %(slugs)s.")
+            raise CommandError(told % {"slug": options["app"], "slugs": known})
         try:
             with options["file"].open("rb") as file:
                 report = importing.load(app, file)
@@ -35,11 +37,12 @@ class Command(BaseCommand):
         except importing.FileRefused as refusal:
             raise CommandError(str(refusal)) from refusal
         for problem in report.problems:
-            self.stderr.write(f"Line {problem.line}: {problem.sentence}")
-        if report.refused > len(report.problems):
-            self.stderr.write(f"… and {report.refused - len(report.problems):,} more.")
-        self.stdout.write(
-            f"{report.created:,} new, {report.updated:,} brought up to date, {report.refused:,} left out."
-        )
+            told = _("Line %(line)d: %(sentence)s")
+            self.stderr.write(told % {"line": problem.line, "sentence": problem.sentence})
+        if more := report.refused - len(report.problems):
+            self.stderr.write(_("… and %(count)s more.") % {"count": f"{more:,}"})
+        told = _("%(new)s new, %(known)s brought up to date, %(refused)s left out.")
+        counts = {"new": report.created, "known": report.updated, "refused": report.refused}
+        self.stdout.write(told % {name: f"{count:,}" for name, count in counts.items()})
         if report.refused:
-            raise CommandError("Some rows were left out.")
+            raise CommandError(_("Some rows were left out."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
 
 from devices import keys
 from pushadmin import second_factor
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         if found := keys.strangers():
             raise CommandError(" ".join(found))
         done, lost = map(sum, zip(second_factor.encrypt_anew(), keys.encrypt_anew(), strict=True))
-        self.stdout.write(f"{done:,} secrets are encrypted with the newest key.")
+        self.stdout.write(_("%(count)s secrets are encrypted with the newest key.") % {"count": f"{done:,}"})
         if lost:
-            raise CommandError(f"{lost:,} can be read with none of ENCRYPTION_KEYS; they stay as they are.")
+            told = _("%(count)s can be read with none of ENCRYPTION_KEYS; they stay as they are.")
+            raise CommandError(told % {"count": f"{lost:,}"})

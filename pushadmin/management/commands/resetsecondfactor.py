@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from pushadmin import second_factor
 
@@ -24,9 +25,10 @@ class Command(BaseCommand):
         try:
             person = User.objects.get(username=options["user"])
         except User.DoesNotExist:
-            raise CommandError(f"There is no user “{options['user']}”.") from None
+            raise CommandError(_("There is no user “%(name)s”.") % {"name": options["user"]}) from None
         removed = second_factor.reset(person, None)
         if removed:
-            self.stdout.write(f"Removed from “{person}”: {', '.join(removed)}.")
+            told = _("Removed from “%(person)s”: %(what)s.")
+            self.stdout.write(told % {"person": person, "what": ", ".join(removed)})
         else:
-            self.stdout.write(f"“{person}” had no second factor.")
+            self.stdout.write(_("“%(person)s” had no second factor.") % {"person": person})

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.core.wsgi import get_wsgi_application
+from django.utils.translation import gettext as _
 
 from pushadmin import environment as env
 from pushadmin import webserver
@@ -21,9 +22,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load the application, which refuses an unsafe installation, and serve it."""
-        host, _, port = (env.text("BIND") or f"127.0.0.1:{env.number('PORT', 8000)}").rpartition(":")
+        host, _colon, port = (env.text("BIND") or f"127.0.0.1:{env.number('PORT', 8000)}").rpartition(":")
         if not host or not port.isdecimal():
-            raise CommandError("BIND must be an address and a port, for example 0.0.0.0:8000.")
+            raise CommandError(_("BIND must be an address and a port, for example 0.0.0.0:8000."))
         application = get_wsgi_application()
         try:
             refuse_unsafe()

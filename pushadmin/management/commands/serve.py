@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from devices.common import lifeline
 from pushadmin import environment as env
@@ -104,31 +105,32 @@ class Command(BaseCommand):
             self._watch(group)
         finally:
             group.stop()
-        self.stdout.write("Stopped.")
+        self.stdout.write(_("Stopped."))
 
     def _await(self, group: ProcessGroup, url: str) -> None:
         until = time.monotonic() + 60
         while not self.told and not answers(url):
             if fallen := group.fallen():
-                raise CommandError(f"The {fallen} did not start; its own words are above.")
+                raise CommandError(_("The %(child)s did not start; its own words are above.") % {"child": fallen})
             if time.monotonic() > until:
-                raise CommandError("The web server did not answer within a minute.")
+                raise CommandError(_("The web server did not answer within a minute."))
             time.sleep(BEAT)
 
     def _tell(self, port: int, host: str) -> None:
         base = f"http://127.0.0.1:{port}"
-        self.stdout.write(f"\n  Dashboard      {base}/")
+        self.stdout.write("\n" + _("  Dashboard      %(url)s") % {"url": f"{base}/"})
         if host:
-            self.stdout.write(f"  Wall of phones http://{host}/")
-        self.stdout.write("  Sign in once   ", ending="")
+            self.stdout.write(_("  Wall of phones %(url)s") % {"url": f"http://{host}/"})
+        self.stdout.write(_("  Sign in once   "), ending="")
         call_command("signinlink", base_url=base, stdout=self.stdout)
-        self.stdout.write("\nThe link is good for one hour and one sign-in. Ctrl-C stops everything.\n")
+        self.stdout.write("\n" + _("The link is good for one hour and one sign-in. Ctrl-C stops everything.") + "\n")
         self.stdout.flush()
 
     def _watch(self, group: ProcessGroup) -> None:
         while not self.told:
             if fallen := group.fallen():
-                raise CommandError(f"The {fallen} ended by itself, so everything was stopped. Its own words are above.")
+                told = _("The %(child)s ended by itself, so everything was stopped. Its own words are above.")
+                raise CommandError(told % {"child": fallen})
             time.sleep(BEAT)
 
     def _told_to_stop(self, number: int, frame: object) -> None:
@@ -147,10 +149,8 @@ def refuse_if_taken(port: int, variable: str) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            told = (
-                f"Port {port} is taken. Stop what listens there, or choose another one: {variable}={port + 1} make run"
-            )
-            raise CommandError(told) from None
+            told = _("Port %(port)d is taken. Stop what listens there, or choose another one: %(command)s")
+            raise CommandError(told % {"port": port, "command": f"{variable}={port + 1} make run"}) from None
 
 
 def answers(url: str) -> bool:

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext as _
 
 from devices import keys
 from pushadmin.checks import private_paths
@@ -33,10 +34,10 @@ class Command(BaseCommand):
         try:
             connection.ensure_connection()
         except OperationalError as error:
-            raise CommandError(f"The database does not answer: {error}") from error
+            raise CommandError(_("The database does not answer: %(error)s") % {"error": error}) from error
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            self.stdout.write("Setting up the database …")
+            self.stdout.write(_("Setting up the database …"))
             call_command("migrate", verbosity=0, interactive=False)
         if (found := keys.strangers()) and not options["accept_keys"]:
             raise CommandError(" ".join(found))
@@ -45,4 +46,4 @@ class Command(BaseCommand):
         call_command("createcachetable", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
         if options["verbosity"] > 1:
-            self.stdout.write(f"Ready in {settings.VAR}.")
+            self.stdout.write(_("Ready in %(folder)s.") % {"folder": settings.VAR})

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from devices import keys
 from pushadmin import links, roles
@@ -27,7 +28,8 @@ class Command(BaseCommand):
             raise CommandError(" ".join(found))  # the link would be void
         user = self._owner(options["user"])
         if not (user.is_active and user.is_staff):
-            raise CommandError(f"“{user}” may not sign in here: the account is inactive or not of the staff.")
+            told = _("“%(person)s” may not sign in here: the account is inactive or not of the staff.")
+            raise CommandError(told % {"person": user})
         self.stdout.write(options["base_url"].rstrip("/") + links.path_for(user))
 
     def _owner(self, name: str) -> User:
@@ -35,7 +37,7 @@ class Command(BaseCommand):
             try:
                 return User.objects.get(username=name)
             except User.DoesNotExist:
-                raise CommandError(f"There is no user “{name}”.") from None
+                raise CommandError(_("There is no user “%(name)s”.") % {"name": name}) from None
         first = User.objects.filter(is_superuser=True, is_active=True, is_staff=True).order_by("pk").first()
         return first or self._first()
 
