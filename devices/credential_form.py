@@ -22,7 +22,7 @@ class CredentialForm(forms.Form):
     def __init__(self, *args: Any, service: PushService, **kwargs: Any) -> None:
         super().__init__(*args, **{"prefix": service.slug, "label_suffix": "", **kwargs})
         if service.credentials is None:
-            raise LookupError(f"{service.label} takes no credentials.")
+            raise LookupError(service.slug)
         self.shape = service.credentials
         self.asked = form_fields(self.shape)
         for one in self.asked:

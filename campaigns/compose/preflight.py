@@ -139,10 +139,10 @@ def left_out_of(
     kinds = {notification.message for notification in notifications}
     label = MESSAGES[min(kinds)].label.lower() if kinds and kinds <= set(MESSAGES) else "message"
     unable = [one for one in reach if not kinds & one.service.kinds]
-    found = [
-        LeftOut(one.devices, _("%(service)s cannot carry a %(kind)s.") % {"service": one.service.label, "kind": label})
-        for one in unable
-    ]
+    found = []
+    for one in unable:
+        told = _("%(service)s cannot carry a %(kind)s.") % {"service": one.service.label, "kind": label}
+        found.append(LeftOut(one.devices, told))
     languages = {notification.language for notification in notifications}
     if notifications and "" not in languages:
         spoken = Q(language__in=languages)
@@ -207,12 +207,17 @@ def wires_of(notification: Notification, classes: Sequence[tuple[str, int | None
             target = target_of(address, os_rank)
             key = slug, service.variant(target)
             members[key] += count
-            sample.setdefault(key, target)
+            sample.setdefault(key, _like(service, key[1]) if service.per_device else target)
     found = []
     for (slug, variant), count in members.most_common():
         service = services.find(slug)
         found.append(wire(message, options_of(notification, service), service, sample[slug, variant], count))
     return found
+
+
+def _like(service: PushService, variant: str) -> Target:
+    """Return a made-up device of a class: bytes that differ for each device are shown of nobody in particular."""
+    return next((one for one in service.samples if service.variant(one) == variant), service.samples[0])
 
 
 def _worker_warnings() -> list[Problem]:

@@ -172,7 +172,7 @@ class Transfer:
                 if self.renderer.token:
                     self.tokens.taken(self.claim.app, self.claim.service)
             elif answered.verdict.stale_credential and self._may_renew():
-                self.deferred.append((waiting.device, now))
+                self.deferred.append((waiting.device, self.started_at))  # due at once
                 continue
             elif outcome is Outcome.DENIED and not self.claim.leave_denied:
                 self.refusal = answered.verdict.reason

@@ -59,7 +59,7 @@ def filled(house: House, **more: str) -> dict[str, str]:
         "message": "toast",
         "toast-title": "Storm on Saturday",
         "toast-text": "Stay in.",
-        "toast-param": "/Warnings.xaml",
+        "toast-link": "/Warnings.xaml",
         "wish": "save",
     }
     return form | {name.replace("__", "-"): value for name, value in more.items()}
@@ -87,7 +87,7 @@ def test_a_draft_keeps_everything_that_was_typed(house: House, browser: Client) 
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ({"toast__param": "Warnings.xaml"}, "must begin with /"),
+        ({"toast__link": "Warnings.xaml"}, "begins with / or ?"),
         ({"toast__title": "", "toast__text": ""}, "an empty toast shows nothing"),
         ({"toast__text": "x" * 4000}, "takes at most 3072"),
         ({"message": "standard_tile", "standard_tile__count": "100"}, "from 0 (hidden) to 99"),

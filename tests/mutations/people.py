@@ -96,7 +96,7 @@ MISTAKES = (
         (56,),
         "a device that was retired meanwhile gets its push",
         "campaigns/pipeline/transfer.py",
-        "if row[5] != Device.Status.ACTIVE:",
+        "if row.status != Device.Status.ACTIVE:",
         "if False:",
         (f"{FLOW}::test_a_device_erased_or_retired_meanwhile_is_skipped",),
     ),

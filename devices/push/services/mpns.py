@@ -62,46 +62,12 @@ SAMPLE = "http://db3.notify.live.net/throttledthirdparty/01.00/AAQs-example-devi
 UNKNOWN_VERSION = "7.1"  # of a device that did not tell: a toast keeps its page, nothing it may choke on is added
 ORDER = list(VARIANTS)
 
-# field of the message → element, in the order of Microsoft's samples
-ELEMENTS: dict[type[Tile], dict[str, str]] = {
-    StandardTile: {
-        "background_image": "BackgroundImage",
-        "count": "Count",
-        "title": "Title",
-        "back_background_image": "BackBackgroundImage",
-        "back_title": "BackTitle",
-        "back_content": "BackContent",
-    },
-    FlipTile: {
-        "small_background_image": "SmallBackgroundImage",
-        "wide_background_image": "WideBackgroundImage",
-        "wide_back_background_image": "WideBackBackgroundImage",
-        "wide_back_content": "WideBackContent",
-        "background_image": "BackgroundImage",
-        "count": "Count",
-        "title": "Title",
-        "back_background_image": "BackBackgroundImage",
-        "back_title": "BackTitle",
-        "back_content": "BackContent",
-    },
-    IconicTile: {
-        "small_icon_image": "SmallIconImage",
-        "icon_image": "IconImage",
-        "wide_content_1": "WideContent1",
-        "wide_content_2": "WideContent2",
-        "wide_content_3": "WideContent3",
-        "count": "Count",
-        "title": "Title",
-        "background_color": "BackgroundColor",
-    },
-    CycleTile: {
-        "small_background_image": "SmallBackgroundImage",
-        **{f"cycle_image_{number}": f"CycleImage{number}" for number in range(1, 10)},
-        "count": "Count",
-        "title": "Title",
-    },
-}
 TEMPLATES: dict[type[Tile], str] = {FlipTile: "FlipTile", IconicTile: "IconicTile", CycleTile: "CycleTile"}
+TILES: tuple[type[Tile], ...] = (StandardTile, FlipTile, IconicTile, CycleTile)
+# field of a tile → its element (back_title → BackTitle), in the order of the samples, which the tiles keep
+ELEMENTS = {
+    tile: {one.name: one.name.title().replace("_", "") for one in tile.form_fields() if one.clearable} for tile in TILES
+}
 ONLY_71 = ("back_background_image", "back_title", "back_content")  # of a standard tile
 
 
@@ -229,35 +195,31 @@ class Mpns(PushService):
             found.append(Problem("", f"The message has {largest} bytes; MPNS takes at most {self.payload_limit}."))
         elif largest > self.payload_advice:
             sentence = f"The message has {largest} bytes; more than {self.payload_advice} may be refused."
-            found.append(Problem("", sentence, "warning"))
+            found.append(_note("", sentence))
         if isinstance(message, CycleTile) and any(
             getattr(message, f"cycle_image_{number}").startswith("http") for number in range(1, 10)
         ):
             sentence = "Whether phones load cycle pictures from the web was never confirmed; use ones in the app."
-            found.append(Problem("cycle_image_1", sentence, "warning"))
+            found.append(_note("cycle_image_1", sentence))
         return found
 
     def notes(self, message: Message, variant: str, options: object | None = None) -> list[Problem]:
         """Tell what devices of this variant will not show of ``message``."""
-
-        def note(name: str, sentence: str) -> Problem:
-            return Problem(name, sentence, "warning")
-
         if unshowable := _unshowable(message, variant):
             return [unshowable]
         found = []
         chosen = _chosen(options)
         if isinstance(message, Toast):
             if _page(message, chosen) and _older(variant, "7.1"):
-                found.append(note("page", "Windows Phone 7.0 opens the start page: it knows no page in a toast."))
+                found.append(_note("page", "Windows Phone 7.0 opens the start page: it knows no page in a toast."))
             elif message.link and not _page(message, chosen):
-                found.append(note("link", f"Windows Phone {variant} opens the app: a toast leads to no website."))
+                found.append(_note("link", f"Windows Phone {variant} opens the app: a toast leads to no website."))
             if (chosen.sound or chosen.silent) and _older(variant, "8.0 Update 3"):
-                found.append(note("sound", f"Windows Phone {variant} plays its usual sound."))
+                found.append(_note("sound", f"Windows Phone {variant} plays its usual sound."))
         if isinstance(message, StandardTile) and _older(variant, "7.1") and _needs_71(message):
-            found.append(note("back_title", "Windows Phone 7.0 has no back side and clears nothing."))
+            found.append(_note("back_title", "Windows Phone 7.0 has no back side and clears nothing."))
         if type(message) in TEMPLATES and _older(variant, "7.8"):
-            found.append(note("", f"Windows Phone {variant} does not know this tile; what it shows was never told."))
+            found.append(_note("", f"Windows Phone {variant} does not know this tile; what it shows was never told."))
         return found
 
     def variant(self, target: Target) -> str:
@@ -365,6 +327,10 @@ def _too_long(page: str) -> str:
 NO_OPTIONS = Options()
 
 
+def _note(name: str, sentence: str) -> Problem:
+    return Problem(name, sentence, "warning")
+
+
 def _older(variant: str, than: str) -> bool:
     return ORDER.index(variant) < ORDER.index(than)
 
@@ -378,12 +344,10 @@ def _unshowable(message: Message, variant: str) -> Problem | None:
     if not isinstance(message, Tile) or not _older(variant, "7.1"):
         return None
     if message.tile_id:
-        return Problem("tile_id", "Windows Phone 7.0 has no secondary tiles.", "warning")
+        return _note("tile_id", "Windows Phone 7.0 has no secondary tiles.")
     shown = [name for name in ELEMENTS[type(message)] if name not in ONLY_71]
     if all(getattr(message, name) in ("", None) for name in shown):
-        return Problem(
-            "title", "Windows Phone 7.0 shows nothing of this tile: no back side, nothing cleared.", "warning"
-        )
+        return _note("title", "Windows Phone 7.0 shows nothing of this tile: no back side, nothing cleared.")
     return None
 
 
