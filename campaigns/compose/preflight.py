@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from campaigns.compose.composing import Wire, wire
 from campaigns.control import TIME_OVER, NotReady
@@ -53,8 +53,39 @@ class Preflight:
 def reach_of(audience: QuerySet[Device]) -> list[Reach]:
     """Count an audience by push service, exactly, in one query."""
     held = Q(hold_until__gt=clock.now())
-    rows = audience.order_by().values("service").annotate(all=Count("pk"), held=Count("pk", filter=held))
+    rows = audience.order_by().values("service").annotate(all=Count("*"), held=Count("hold_until", filter=held))
     return [Reach(services.find(row["service"]), row["all"], row["held"]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """The devices of one push service with one version of their OS: how many, and how many of them on hold."""
+
+    service: str
+    os_rank: int | None
+    devices: int
+    on_hold: int
+
+
+def classes_of(audience: QuerySet[Device]) -> list[Class]:
+    """Count an audience by push service and OS, exactly, in one query, the largest class first."""
+    held = Q(hold_until__gt=clock.now())
+    rows = (
+        audience.order_by()
+        .values_list("service", "os_rank")
+        .annotate(all=Count("*"), held=Count("hold_until", filter=held))
+    )
+    return sorted((Class(*row) for row in rows), key=lambda one: -one.devices)
+
+
+def reach_by(classes: Sequence[Class]) -> list[Reach]:
+    """Add classes up by push service."""
+    slugs = dict.fromkeys(one.service for one in classes)
+    theirs = {slug: [one for one in classes if one.service == slug] for slug in slugs}
+    return [
+        Reach(services.find(slug), sum(one.devices for one in rows), sum(one.on_hold for one in rows))
+        for slug, rows in theirs.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +117,12 @@ def choice(app: object, segment: object) -> Choice | None:
 
 
 def assess(campaign: Campaign) -> Preflight:
-    """Look at a campaign without changing anything; a handful of queries."""
+    """Look at a campaign without changing anything; one count for everything, and a handful of small queries."""
     rule = campaign.segment.rule if campaign.segment else {}
     audience = segments.devices(campaign.app, rule)
-    reach = reach_of(audience)
-    classes = list(
-        audience.order_by().values_list("service", "os_rank").annotate(count=Count("pk"), address=Max("address"))
-    )
+    classes = classes_of(audience)
+    reach = reach_by(classes)
+    samples = samples_of(audience, classes)
     wires: list[Wire] = []
     said: list[Message] = []
     warnings: list[Problem] = []
@@ -102,21 +132,24 @@ def assess(campaign: Campaign) -> Preflight:
         except MessageInvalid:
             continue  # the refusal says it
         said.append(message)
-        wires += wires_of(message, classes)
+        wires += wires_of(message, classes, samples)
         for one in reach:
             warnings += [problem for problem in one.service.problems(message) if problem.level == "warning"]
     warnings += [*_credential_warnings(campaign, reach), *_worker_warnings()]
-    return Preflight(reach, wires, segments.in_words(rule), said, _hours(campaign), warnings, _refusal(campaign))
+    return Preflight(reach, wires, segments.in_words(rule), said, _hours(campaign), warnings, _refusal(campaign, reach))
 
 
-def check(campaign: Campaign) -> None:
-    """Raise NotReady when the campaign has nothing to say, says it wrongly, or has nobody to say it to."""
+def check(campaign: Campaign, reach: Sequence[Reach] | None = None) -> None:
+    """Raise NotReady when the campaign has nothing to say, says it wrongly, or has nobody to say it to.
+
+    Who has counted its audience just now gives the ``reach``.
+    """
     notifications = list(campaign.notifications.all())
     if not notifications:
         raise NotReady("This campaign has no message yet.")
-    audience = segments.devices(campaign.app, campaign.segment.rule if campaign.segment else {})
-    counted = list(audience.values_list("service").annotate(Count("pk")).order_by())
-    slugs = [slug for slug, count in counted if count]
+    if reach is None:
+        reach = reach_of(segments.devices(campaign.app, campaign.segment.rule if campaign.segment else {}))
+    slugs = [one.service.slug for one in reach if one.devices]
     if not slugs:
         whom = f"the segment “{campaign.segment}”" if campaign.segment else f"“{campaign.app}”"
         raise NotReady(f"Nobody would get this: {whom} has no device that can be reached.")
@@ -129,7 +162,7 @@ def check(campaign: Campaign) -> None:
             errors = [problem for problem in services.find(slug).problems(message) if problem.level == "error"]
             if errors:
                 raise NotReady(" ".join(problem.sentence for problem in errors))
-    total = sum(count for _, count in counted)
+    total = sum(one.devices for one in reach)
     if slow := planning.too_slow(total, campaign.per_minute, planning.lasts(campaign)):
         raise NotReady(slow)
 
@@ -138,9 +171,9 @@ def _hours(campaign: Campaign) -> int:
     return int(planning.lasts(campaign).total_seconds() // 3600)
 
 
-def _refusal(campaign: Campaign) -> str:
+def _refusal(campaign: Campaign, reach: Sequence[Reach]) -> str:
     try:
-        check(campaign)
+        check(campaign, reach)
     except NotReady as not_ready:
         return str(not_ready)
     if campaign.send_at and campaign.send_at <= clock.now():
@@ -148,17 +181,29 @@ def _refusal(campaign: Campaign) -> str:
     return ""
 
 
-def wires_of(message: Message, classes: Sequence[tuple[str, int | None, int, str]]) -> list[Wire]:
-    """Return one wire for each class of devices, the largest class first."""
+def variant_of(one: Class) -> tuple[str, str]:
+    """Return the push service of a class of devices and which bytes they get: the OS alone decides that."""
+    return one.service, services.find(one.service).variant(Target("", unranked(one.os_rank)))
+
+
+def samples_of(audience: QuerySet[Device], classes: Sequence[Class]) -> dict[tuple[str, str], Target]:
+    """Return a device for every kind of bytes, of its largest class: one query for each kind, and there are few."""
+    found: dict[tuple[str, str], Target] = {}
+    for one in classes:
+        if (key := variant_of(one)) not in found:
+            same = audience.order_by().filter(service=one.service, os_rank=one.os_rank)
+            address = same.values_list("address", flat=True).first() or ""
+            found[key] = Target(address, unranked(one.os_rank))
+    return found
+
+
+def wires_of(message: Message, classes: Sequence[Class], samples: Mapping[tuple[str, str], Target]) -> list[Wire]:
+    """Return one wire for each kind of bytes, the one for most devices first."""
     members: Counter[tuple[str, str]] = Counter()
-    sample: dict[tuple[str, str], Target] = {}
-    for slug, os_rank, count, address in classes:
-        target = Target(address, unranked(os_rank))
-        key = slug, services.find(slug).variant(target)
-        members[key] += count
-        sample.setdefault(key, target)
+    for one in classes:
+        members[variant_of(one)] += one.devices
     return [
-        wire(message, services.find(slug), sample[slug, variant], count)
+        wire(message, services.find(slug), samples[slug, variant], count)
         for (slug, variant), count in members.most_common()
     ]
 
