@@ -2,7 +2,7 @@
 # make test   every test, on SQLite and on PostgreSQL              make check   style, types, imports, templates
 # make soak   500 kills, then a reckoning              make bench   how fast it is, beside its parts
 # make mutants  mistakes on purpose, for the tests to find      make audit   known holes of the dependencies
-# make format lays out code and templates as make check wants them
+# make bench-scale   how long pages take with millions of rows      make format   code and templates as check wants them
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +14,7 @@ within = $(PY) -m tests.bounded $(1) --
 # The same for what comes before there is a Python to do it, where coreutils has "timeout".
 fetching := $(shell timeout --foreground 1 true 2>/dev/null && echo timeout --foreground --kill-after 10 900)
 
-.PHONY: run setup test check format soak mutants bench audit chromium
+.PHONY: run setup test check format soak mutants bench bench-scale audit chromium
 .DEFAULT_GOAL := run
 
 run: setup
@@ -50,6 +50,10 @@ $(VENV)/audit/bin/pip-audit: requirements/audit.lock | $(VENV)/bin/pip
 
 bench: $(VENV)/dev
 	$(call within,600) $(PY) -m tests.bench
+
+# How long every page takes with a million devices and ten million deliveries: a quarter of an hour, 8 GB of disk.
+bench-scale: $(VENV)/dev
+	$(call within,2700) $(PY) -m tests.bench.scale
 
 check: export PUSHADMIN_VAR := $(CURDIR)/$(VENV)/check
 check: export SECRET_KEY := nothing-is-signed-with-this-one-it-only-lets-the-checks-run

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.core.cache import cache
 from django.core.paginator import Paginator
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from devices import segments
-from devices.models import Device
+from devices.models import Device, Tag, service_choices
 
 FRESH = 60  # seconds
 MAJOR = 1 << 48  # ranks of one major version span this much (devices.versions.rank)
@@ -75,8 +75,23 @@ class Offered(admin.SimpleListFilter):
         return self.pick(queryset, value) if value else queryset
 
     def _frequent(self, column: str) -> list[str]:
-        rows = Device.objects.exclude(**{column: ""}).values(column).annotate(devices=Count("pk"))
+        rows = Device.objects.exclude(**{column: ""}).values(column).annotate(devices=Count("*"))
         return list(rows.order_by("-devices").values_list(column, flat=True)[: self.most])
+
+
+class Service(Offered):
+    """Devices by push service: all that we know are offered, nothing is looked up."""
+
+    title = _("service")
+    parameter_name = "service"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the services with their labels."""
+        return service_choices()
+
+    def pick(self, devices: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Return the devices of this service."""
+        return devices.filter(service=value)
 
 
 class Connection(Offered):
@@ -114,8 +129,9 @@ class Tagged(Offered):
 
     def names(self) -> Iterable[str]:
         """Return the tags that most devices have."""
-        rows = Device.tags.through.objects.values("tag__name").annotate(devices=Count("pk"))
-        return rows.order_by("-devices").values_list("tag__name", flat=True)[: self.most]
+        rows = Device.tags.through.objects.values_list("tag").annotate(devices=Count("*")).order_by()
+        most = sorted(rows, key=lambda row: -row[1])[: self.most]
+        return set(Tag.objects.filter(pk__in=[tag for tag, _count in most]).values_list("name", flat=True))
 
 
 class System(Offered):
@@ -126,8 +142,8 @@ class System(Offered):
 
     def names(self) -> Iterable[str]:
         """Return the major versions."""
-        majors = Device.objects.exclude(os_rank=None).values_list(F("os_rank") / MAJOR, flat=True).distinct()
-        return [str(major) for major in majors[: self.most]]
+        ranks = Device.objects.order_by().values_list("os_rank", flat=True).distinct()
+        return {str(rank // MAJOR) for rank in ranks if rank is not None}
 
     def pick(self, devices: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Return the devices of this major version."""

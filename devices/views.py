@@ -222,8 +222,8 @@ def segment(request: HttpRequest, pk: str | None) -> HttpResponse:
 def count_of(app: App, rule: dict[str, Any]) -> dict[str, Any]:
     """Return how many devices a rule picks and how it reads, or what is wrong with it."""
     try:
-        held = Count("pk", filter=Q(hold_until__gt=clock.now()))
-        counts = segments.devices(app, rule).aggregate(devices=Count("pk"), on_hold=held)
+        held = Count("hold_until", filter=Q(hold_until__gt=clock.now()))
+        counts = segments.devices(app, rule).aggregate(devices=Count("*"), on_hold=held)
         return {**counts, "words": segments.in_words(rule)}
     except RuleInvalid as refusal:
         return {"refusal": str(refusal)}

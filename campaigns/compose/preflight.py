@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from campaigns.compose.composing import Wire, wire
@@ -64,8 +64,39 @@ class Preflight:
 def reach_of(audience: QuerySet[Device]) -> list[Reach]:
     """Count an audience by push service, exactly, in one query."""
     held = Q(hold_until__gt=clock.now())
-    rows = audience.order_by().values("service").annotate(all=Count("pk"), held=Count("pk", filter=held))
+    rows = audience.order_by().values("service").annotate(all=Count("*"), held=Count("hold_until", filter=held))
     return [Reach(services.find(row["service"]), row["all"], row["held"]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """The devices of one push service with one version of their OS: how many, and how many of them on hold."""
+
+    service: str
+    os_rank: int | None
+    devices: int
+    on_hold: int
+
+
+def classes_of(audience: QuerySet[Device]) -> list[Class]:
+    """Count an audience by push service and OS, exactly, in one query, the largest class first."""
+    held = Q(hold_until__gt=clock.now())
+    rows = (
+        audience.order_by()
+        .values_list("service", "os_rank")
+        .annotate(all=Count("*"), held=Count("hold_until", filter=held))
+    )
+    return sorted((Class(*row) for row in rows), key=lambda one: -one.devices)
+
+
+def reach_by(classes: Sequence[Class]) -> list[Reach]:
+    """Add classes up by push service."""
+    slugs = dict.fromkeys(one.service for one in classes)
+    theirs = {slug: [one for one in classes if one.service == slug] for slug in slugs}
+    return [
+        Reach(services.find(slug), sum(one.devices for one in rows), sum(one.on_hold for one in rows))
+        for slug, rows in theirs.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +128,12 @@ def choice(app: object, segment: object) -> Choice | None:
 
 
 def assess(campaign: Campaign) -> Preflight:
-    """Look at a campaign without changing anything; a handful of queries."""
+    """Look at a campaign without changing anything; one count for everything, and a handful of small queries."""
     rule = campaign.segment.rule if campaign.segment else {}
     audience = segments.devices(campaign.app, rule)
-    reach = reach_of(audience)
-    classes = list(
-        audience.order_by().values_list("service", "os_rank").annotate(count=Count("pk"), address=Max("address"))
-    )
+    classes = classes_of(audience)
+    reach = reach_by(classes)
+    samples = samples_of(audience, classes)
     wires: list[Wire] = []
     said: list[Message] = []
     warnings: list[Problem] = []
@@ -111,7 +141,7 @@ def assess(campaign: Campaign) -> Preflight:
     for notification in notifications:
         try:
             said.append(message_of(notification))
-            wires += wires_of(notification, classes)
+            wires += wires_of(notification, classes, samples)
             for one in reach:
                 found = _problems(notification, one.service)
                 warnings += [problem for problem in found if problem.level == "warning"]
@@ -120,7 +150,7 @@ def assess(campaign: Campaign) -> Preflight:
     warnings += [*_credential_warnings(campaign, reach), *_worker_warnings()]
     left_out = left_out_of(notifications, audience, reach)
     words = segments.in_words(rule)
-    return Preflight(reach, left_out, wires, words, said, _hours(campaign), warnings, _refusal(campaign))
+    return Preflight(reach, left_out, wires, words, said, _hours(campaign), warnings, _refusal(campaign, reach))
 
 
 def _problems(notification: Notification, service: PushService) -> list[Problem]:
@@ -154,13 +184,16 @@ def left_out_of(
     return found
 
 
-def check(campaign: Campaign) -> None:
-    """Raise NotReady when the campaign has nothing to say, says it wrongly, or has nobody to say it to."""
+def check(campaign: Campaign, reach: Sequence[Reach] | None = None) -> None:
+    """Raise NotReady when the campaign has nothing to say, says it wrongly, or has nobody to say it to.
+
+    Who has counted its audience just now gives the ``reach``.
+    """
     notifications = list(campaign.notifications.all())
     if not notifications:
         raise NotReady(_("This campaign has no message yet."))
     audience = segments.devices(campaign.app, campaign.segment.rule if campaign.segment else {})
-    reach = reach_of(audience)
+    reach = reach_of(audience) if reach is None else reach
     if not reach:
         told = _("Nobody would get this: “%(name)s” has no device that can be reached.")
         if campaign.segment:
@@ -186,9 +219,9 @@ def _hours(campaign: Campaign) -> int:
     return int(planning.lasts(campaign).total_seconds() // 3600)
 
 
-def _refusal(campaign: Campaign) -> str:
+def _refusal(campaign: Campaign, reach: Sequence[Reach]) -> str:
     try:
-        check(campaign)
+        check(campaign, reach)
     except NotReady as not_ready:
         return str(not_ready)
     if campaign.send_at and campaign.send_at <= clock.now():
@@ -196,28 +229,45 @@ def _refusal(campaign: Campaign) -> str:
     return ""
 
 
-def wires_of(notification: Notification, classes: Sequence[tuple[str, int | None, int, str]]) -> list[Wire]:
-    """Return one wire for each class of devices that can be shown this, the largest class first."""
-    message = message_of(notification)
-    members: Counter[tuple[str, str]] = Counter()
-    sample: dict[tuple[str, str], Target] = {}
-    for slug, os_rank, count, address in classes:
-        service = services.find(slug)
-        if message.slug in service.kinds:
-            target = target_of(address, os_rank)
-            key = slug, service.variant(target)
-            members[key] += count
-            sample.setdefault(key, _like(service, key[1]) if service.per_device else target)
-    found = []
-    for (slug, variant), count in members.most_common():
-        service = services.find(slug)
-        found.append(wire(message, options_of(notification, service), service, sample[slug, variant], count))
+def variant_of(one: Class) -> tuple[str, str]:
+    """Return the push service of a class of devices and which bytes they get: the OS alone decides that."""
+    return one.service, services.find(one.service).variant(target_of("", one.os_rank))
+
+
+def samples_of(audience: QuerySet[Device], classes: Sequence[Class]) -> dict[tuple[str, str], Target]:
+    """Return a device for every kind of bytes, of its largest class: one query for each kind, and there are few."""
+    found: dict[tuple[str, str], Target] = {}
+    for one in classes:
+        if (key := variant_of(one)) in found:
+            continue
+        service = services.find(one.service)
+        if service.per_device:
+            found[key] = _like(service, key[1])
+        else:
+            same = audience.order_by().filter(service=one.service, os_rank=one.os_rank)
+            found[key] = target_of(same.values_list("address", flat=True).first() or "", one.os_rank)
     return found
 
 
 def _like(service: PushService, variant: str) -> Target:
     """Return a made-up device of a class: bytes that differ for each device are shown of nobody in particular."""
     return next((one for one in service.samples if service.variant(one) == variant), service.samples[0])
+
+
+def wires_of(
+    notification: Notification, classes: Sequence[Class], samples: Mapping[tuple[str, str], Target]
+) -> list[Wire]:
+    """Return one wire for each kind of bytes that can be shown this, the one for most devices first."""
+    message = message_of(notification)
+    members: Counter[tuple[str, str]] = Counter()
+    for one in classes:
+        if message.slug in services.find(one.service).kinds:
+            members[variant_of(one)] += one.devices
+    found = []
+    for (slug, variant), count in members.most_common():
+        service = services.find(slug)
+        found.append(wire(message, options_of(notification, service), service, samples[slug, variant], count))
+    return found
 
 
 def _worker_warnings() -> list[Problem]:

@@ -42,8 +42,12 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=("campaign", "variant", "language"), name="notification_once"),
         ),
         migrations.RunPython(to_options, to_fields),
-        migrations.AddField("delivery", "variant", models.CharField(blank=True, default="", max_length=20), False),
-        migrations.AddField("delivery", "language", models.CharField(blank=True, default="", max_length=35), False),
+        migrations.AddField(
+            "delivery", "variant", models.CharField(blank=True, db_default="", default="", max_length=20)
+        ),
+        migrations.AddField(
+            "delivery", "language", models.CharField(blank=True, db_default="", default="", max_length=35)
+        ),
         migrations.RenameField("breaker", "service", "circuit"),
         migrations.AlterField("breaker", "circuit", models.CharField(max_length=120, primary_key=True, serialize=False)),
     ]

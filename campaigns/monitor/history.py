@@ -17,7 +17,7 @@ from django.http import StreamingHttpResponse
 from campaigns.models import Batch, Campaign, Delivery, unpack
 from devices.common.cells import Lines
 from devices.common.query import primary_key
-from devices.common.secrets import digest
+from devices.finding import meant_by
 from devices.models import Device
 from devices.push.base import Outcome
 
@@ -108,12 +108,8 @@ def _edge(text: str) -> tuple[int, int] | None:
 
 def _devices(campaign: Campaign, words: str) -> list[int]:
     """Return the devices somebody may mean: by installation, address, public id or number."""
-    means = Q(installation__istartswith=words) | Q(address_digest=digest(words))
-    if number := primary_key(words):
-        means |= Q(pk=number)
-    if len(words) in {32, 36} and all(letter in "0123456789abcdefABCDEF-" for letter in words):
-        means |= Q(public_id=words) if words.count("-") in {0, 4} and len(words.replace("-", "")) == 32 else Q()
-    return list(Device.objects.filter(means, app=campaign.app_id).values_list("pk", flat=True)[:200])
+    theirs = Device.objects.filter(meant_by(words, [campaign.app_id]), app=campaign.app_id)
+    return list(theirs.values_list("pk", flat=True)[:200])
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ def test_what_is_wrong_stands_beside_its_field_and_is_mended_by_keyboard(site: s
     page.get_by_label("Page to open").fill("Warnings.xaml")
     page.get_by_label("Page to open").press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("Nothing you typed is lost")
-    expect(page.locator('[name="toast-link"][aria-invalid="true"]')).to_have_value("Warnings.xaml")
+    expect(page.locator('[name="mpns-page"][aria-invalid="true"]')).to_have_value("Warnings.xaml")
     page.get_by_label("Page to open").fill("/Warnings.xaml")
     page.get_by_label("Page to open").press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Send “By hand”?")

@@ -66,19 +66,15 @@ def filled(house: House, **more: str) -> dict[str, str]:
 
 
 def test_a_draft_keeps_everything_that_was_typed(house: House, browser: Client) -> None:
-    answer = browser.post(ADD, filled(house, toast__delay="450", never_twice="on", per_minute="600", hours="48"))
+    answer = browser.post(ADD, filled(house, mpns__delay="450", never_twice="on", per_minute="600", hours="48"))
     draft = Campaign.objects.get()
     assert answer.headers["Location"] == page(draft)
     assert (draft.status, draft.never_twice, draft.per_minute) == (Status.DRAFT, True, 600)
     assert draft.expires_after == timedelta(hours=48)
     assert str(draft.created_by) == "grace"
     notification = Notification.objects.get()
-    assert notification.fields == {
-        "title": "Storm on Saturday",
-        "text": "Stay in.",
-        "param": "/Warnings.xaml",
-        "delay": 450,
-    }
+    assert notification.fields == {"title": "Storm on Saturday", "text": "Stay in.", "link": "/Warnings.xaml"}
+    assert notification.options == {"mpns": {"delay": 450}}
     shown = browser.get(page(draft)).content.decode()
     for typed in ("Storm on Saturday", "Stay in.", "/Warnings.xaml", 'value="600"', 'value="48"'):
         assert typed in shown

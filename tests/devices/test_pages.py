@@ -23,6 +23,7 @@ from devices.common.clock import now
 from devices.common.secrets import digest
 from devices.importing import load
 from devices.models import ApiKey, App, Credential, Device, Segment, Tag
+from devices.push.services import all_services
 from devices.versions import rank
 from tests.devices.conftest import HOST, Caller, uri
 from tests.devices.test_api import ADDRESS_TRICKS
@@ -124,12 +125,26 @@ def test_a_device_is_registered_by_hand(app: App, admin_client: Client) -> None:
     assert set(row.tags.values_list("name", flat=True)) == {"ski", "coast"}
 
 
-def test_the_list_finds_by_installation_address_and_id(app: App, admin_client: Client) -> None:
+def test_the_list_finds_by_installation_address_id_and_number(app: App, admin_client: Client) -> None:
     rows = [device(app, number) for number in range(3)]
-    for words in ("phone-1", uri("ok.a-1"), str(rows[1].public_id), rows[1].public_id.hex.upper()):
+    ids = (str(rows[1].public_id), rows[1].public_id.hex.upper(), str(rows[1].pk))
+    for words in ("phone-1", uri("ok.a-1"), *ids):
         found = admin_client.get(DEVICES, {"q": words}).context["cl"].result_list
         assert [row.pk for row in found] == [rows[1].pk]
     assert not admin_client.get(DEVICES, {"q": "%"}).context["cl"].result_list
+
+
+def test_every_push_service_is_offered_and_no_device_is_asked_for_it(app: App, admin_client: Client) -> None:
+    device(app)
+    device(app, 2, service="other")  # of a version that knew one more
+    with CaptureQueriesContext(connection) as seen:
+        shown = admin_client.get(f"{DEVICES}?service=mpns").context["cl"]
+    (services,) = [found for found in shown.filter_specs if found.title == "service"]
+    assert services.lookup_choices == [(service.slug, service.label) for service in all_services()]
+    assert [row.service for row in shown.result_list] == ["mpns"]
+    assert not [
+        query["sql"] for query in seen.captured_queries if 'DISTINCT "devices_device"."service"' in query["sql"]
+    ]
 
 
 def test_the_list_is_narrowed_by_what_devices_say(app: App, admin_client: Client) -> None:

@@ -260,6 +260,15 @@ def test_nothing_happens_behind_the_back_of_a_reader() -> None:
     assert [name(path) for path in tracked("*.py") if path.name == "signals.py"] == []
 
 
+def test_only_its_own_files_name_the_first_push_service() -> None:
+    """What a service is and can do is told in its own file: a second one must not meet its name anywhere else."""
+    own = ("devices/push/services/mpns.py", "devices/emulator/mpns/")
+    code = [path for path in tracked("*.py", "*.html", "*.js", "*.css") if not name(path).startswith(("tests/", *own))]
+    elsewhere = [path for path in code if "migrations" not in path.parts]
+    assert len(elsewhere) > 200
+    assert found("(?i)mpns|windows[ _-]?phone", elsewhere) == []
+
+
 def test_nothing_is_marked_safe_by_hand() -> None:
     assert found(r"\bmark" + r"_safe\b", sources()) == []
     assert found(r"\|\s*safe(seq)?\b|autoescape\s+off", pages()) == []

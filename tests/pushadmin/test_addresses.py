@@ -84,7 +84,7 @@ def test_one_get_does_not_hold_the_server(admin_client: Client) -> None:
 
 OWN = {
     "/devices/device/": (
-        *("status__exact=active", "service__exact=mpns", "app__id__exact=1", "test__exact=1"),
+        *("status__exact=active", "service=mpns", "app__id__exact=1", "test__exact=1"),
         *("connection=connected", "os=8", "language=de", "tag=x"),
     ),
     "/campaigns/campaign/": ("status__exact=draft", "app__id__exact=1"),

@@ -63,10 +63,11 @@ UNKNOWN_VERSION = "7.1"  # of a device that did not tell: a toast keeps its page
 ORDER = list(VARIANTS)
 
 TEMPLATES: dict[type[Tile], str] = {FlipTile: "FlipTile", IconicTile: "IconicTile", CycleTile: "CycleTile"}
-TILES: tuple[type[Tile], ...] = (StandardTile, FlipTile, IconicTile, CycleTile)
 # field of a tile → its element (back_title → BackTitle), in the order of the samples, which the tiles keep
+WITHOUT: tuple[type[Tile], ...] = (StandardTile,)  # a template
 ELEMENTS = {
-    tile: {one.name: one.name.title().replace("_", "") for one in tile.form_fields() if one.clearable} for tile in TILES
+    tile: {one.name: one.name.title().replace("_", "") for one in tile.form_fields() if one.clearable}
+    for tile in (*WITHOUT, *TEMPLATES)
 }
 ONLY_71 = ("back_background_image", "back_title", "back_content")  # of a standard tile
 
@@ -194,8 +195,7 @@ class Mpns(PushService):
         if largest > self.payload_limit:
             found.append(Problem("", f"The message has {largest} bytes; MPNS takes at most {self.payload_limit}."))
         elif largest > self.payload_advice:
-            sentence = f"The message has {largest} bytes; more than {self.payload_advice} may be refused."
-            found.append(_note("", sentence))
+            found.append(_note("", f"The message has {largest} bytes; more than {self.payload_advice} may be refused."))
         if isinstance(message, CycleTile) and any(
             getattr(message, f"cycle_image_{number}").startswith("http") for number in range(1, 10)
         ):
@@ -254,7 +254,8 @@ class Mpns(PushService):
         headers = (*payload.headers, ("X-MessageID", message_id))
         if not target.address.startswith("https:"):
             return Request(target.address, headers, payload.body)
-        certificate = _certificate(credentials) if isinstance(credentials, Credentials) else None
+        own = credentials if isinstance(credentials, Credentials) else None
+        certificate = ClientCertificate(own.certificate, own.key) if own else None
         return Request(target.address, headers, payload.body, certificate=certificate, authenticated=True)
 
     def interpret(self, answer: Answer, *, authenticated: bool = False) -> Verdict:
@@ -395,7 +396,3 @@ def _declared(body: bytes) -> bytes:
     """Put the declaration in front as Microsoft's samples write it: double quotes, nothing before it."""
     _, _, rest = body.partition(b"?>\n") if body.startswith(b"<?xml") else (b"", b"", body)
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + rest
-
-
-def _certificate(credentials: Credentials) -> ClientCertificate:
-    return ClientCertificate(credentials.certificate, credentials.key)
