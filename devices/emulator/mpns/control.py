@@ -14,7 +14,7 @@ from devices.emulator.mpns.channels import Channel, is_address
 from devices.emulator.mpns.service import Mpns
 
 Wishes = dict[str, object]
-PAGE = Path(__file__).parents[1] / "page"
+PAGE = Path(__file__).parent / "page"
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/style.css": ("style.css", "text/css; charset=utf-8"),
