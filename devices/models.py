@@ -110,7 +110,8 @@ class Device(models.Model):
         ACTIVE = "active", _("active")
         RETIRED = "retired", _("retired")
 
-    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="devices")
+    # Without an index of its own: two below begin with it, and every one costs each push 1.5 µs of the database.
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="devices", db_index=False)
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     secret_digest = models.CharField(max_length=64, editable=False)
     service = models.CharField(max_length=20)
@@ -149,8 +150,6 @@ class Device(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # Prepare walks the active devices of an App by primary key; reach is counted by service.
             models.Index(fields=["app", "status", "id"], name="device_walk"),
-            models.Index(fields=["app", "language"], name="device_language"),
-            models.Index(fields=["app", "installation"], condition=~Q(installation=""), name="device_installation"),
             models.Index(fields=["app", "os_rank"], name="device_os"),
             # Counting an audience of everybody reads this alone: a hundredth of the table.
             models.Index(fields=["app", "status", "service", "os_rank", "hold_until"], name="device_reach"),
@@ -159,8 +158,12 @@ class Device(models.Model):
             # the database sorts by, only this class of operators finds a beginning.
             models.Index(fields=["id"], name="device_test", condition=Q(test=True)),
             models.Index(fields=["connection", "id"], name="device_connection", condition=~Q(connection="")),
-            models.Index(fields=["language"], name="device_language_begins", opclasses=["varchar_pattern_ops"]),
-            models.Index(fields=["installation"], name="device_name_begins", opclasses=["varchar_pattern_ops"]),
+            models.Index(
+                fields=["language", "app"], name="device_language", opclasses=["varchar_pattern_ops", "int8_ops"]
+            ),
+            models.Index(
+                fields=["installation", "app"], name="device_name", opclasses=["varchar_pattern_ops", "int8_ops"]
+            ),
         ]
 
     def __str__(self) -> str:

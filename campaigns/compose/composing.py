@@ -254,5 +254,5 @@ def wire(message: Message, options: object | None, service: PushService, target:
 
 def _head(service: PushService, target: Target, payload: Payload) -> str:
     request = service.build(target, payload, SAMPLE_ID, None)
-    lines = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
+    lines = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.all_headers)]
     return "\n".join([*lines, f"Content-Length: {len(request.body)}"])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
 
 from campaigns.models import Batch, Campaign, Delivery, pack
 from campaigns.pipeline.retry import Decision, decide
+from campaigns.pipeline.statements import adapted, execute, update
 from campaigns.pipeline.values import Answered, Claim, DeviceRow, Later, Window, message_id
 from devices.models import Device
 from devices.push.base import Outcome
@@ -19,6 +22,7 @@ from devices.push.base import Outcome
 LEASE = timedelta(seconds=20)
 FRESH = timedelta(hours=1)  # a device's last acceptance is written no more often than this
 COUNTERS = {outcome: outcome.value for outcome in Outcome}
+ONCE = Decision(Outcome.ACCEPTED, 1)
 
 
 class Fenced(Exception):
@@ -59,6 +63,8 @@ def record(claim: Claim, window: Window, *, now: datetime, give_back: bool = Fal
 
 
 def _decide(claim: Claim, answer: Answered, now: datetime, pausing: bool) -> Decision:
+    if answer.verdict.outcome is Outcome.ACCEPTED and answer.device not in claim.doubtful:
+        return ONCE  # nearly all: 0.1 µs against 1.9
     return decide(
         answer.verdict,
         attempt=claim.attempt,
@@ -94,14 +100,12 @@ def _fence(claim: Claim, window: Window, counts: Counter[str], now: datetime, mo
 
     ``more`` are the columns beside counters and lease, or instead of them when the claim ends.
     """
-    columns: dict[str, Any] = {name: F(name) + count for name, count in counts.items()}
-    if window.deferred:
-        columns["deferred"] = F("deferred") + len(window.deferred)
-    columns |= {"released": window.released, "lease_until": now + LEASE} | more
-    mine = Batch.objects.filter(pk=claim.batch, claim_token=claim.token, status=Batch.Status.SENDING)
-    if mine.filter(windows=claim.windows).update(windows=claim.windows + 1, **columns):
+    more_of = {**counts, "deferred": len(window.deferred)} if window.deferred else counts
+    changes = {"released": window.released, "lease_until": now + LEASE, **more, "windows": claim.windows + 1}
+    mine = {"id": claim.batch, "claim_token": claim.token, "status": Batch.Status.SENDING.value}
+    if update(Batch, {**mine, "windows": claim.windows}, changes, more_of):
         return True
-    if mine.filter(windows=claim.windows + 1).exists():
+    if Batch.objects.filter(**mine, windows=claim.windows + 1).exists():
         return False
     raise Fenced(f"batch {claim.batch} was claimed by somebody else")
 
@@ -138,7 +142,7 @@ def _row(claim: Claim, answer: Answered, decision: Decision, lite: bool) -> Row:
         True,
         decision.copies,
         answer.http_status or None,
-        "; ".join([f"{name}: {value}" for name, value in answer.verdict.words])[:400].replace("\0", ""),
+        _spelled(answer.verdict.words),
         identity.replace("-", "") if lite else identity,
         answer.milliseconds,
         answer.verdict.reason[:300].replace("\0", ""),
@@ -146,6 +150,11 @@ def _row(claim: Claim, answer: Answered, decision: Decision, lite: bool) -> Row:
         answer.variant,
         answer.language,
     )
+
+
+@lru_cache(maxsize=256)
+def _spelled(words: tuple[tuple[str, str], ...]) -> str:
+    return "; ".join([f"{name}: {value}" for name, value in words])[:400].replace("\0", "")
 
 
 def _insert(claim: Claim, decided: Sequence[tuple[Answered, Decision]]) -> None:
@@ -177,49 +186,49 @@ def _mark_devices(
     What the device's row says already is not written again, and the last acceptance is exact to FRESH: half of the
     database's time would go into it. The history has it to the millisecond.
     """
-    news: dict[tuple[tuple[str, Any], ...], list[Answered]] = defaultdict(list)
+    news: dict[tuple[Any, ...], list[Answered]] = defaultdict(list)
     for answer, decision in decided:
-        changes: dict[str, Any] = {}
-        verdict = answer.verdict
         if not answer.address_digest:
             continue
+        verdict = answer.verdict
         device = known.get(answer.device)
-        connection, accepted_at = (device.connection, device.accepted_at) if device else ("", None)
-        if decision.outcome is Outcome.ACCEPTED and (accepted_at is None or now - accepted_at > FRESH):
-            changes |= {"accepted_at": now}
-        if verdict.connection and (verdict.connection[:40] != connection or changes):
-            changes |= {"connection": verdict.connection[:40], "connection_at": now}
-        if verdict.hold:
-            changes |= {"hold_until": now + verdict.hold}
-        if decision.outcome is Outcome.GONE:
-            changes |= {
-                "status": Device.Status.RETIRED,
-                "retired_reason": verdict.reason[:300],
-                "retired_at": now,
-                "retired_by": claim.campaign,
-            }
-        if changes:
-            news[tuple(changes.items())].append(answer)
-    for columns, answers in news.items():
-        _update_devices(dict(columns), answers)
+        said, accepted_at = (device.connection, device.accepted_at) if device else ("", None)
+        accepted = decision.outcome is Outcome.ACCEPTED and (accepted_at is None or now - accepted_at > FRESH)
+        word = verdict.connection[:40]
+        told = word if word and (word != said or accepted) else ""
+        gone = verdict.reason[:300] if decision.outcome is Outcome.GONE else None
+        if accepted or told or verdict.hold or gone is not None:
+            news[accepted, told, verdict.hold, gone].append(answer)
+    for (accepted, told, hold, gone), answers in news.items():
+        changes: dict[str, Any] = {"accepted_at": now} if accepted else {}
+        if told:
+            changes |= {"connection": told, "connection_at": now}
+        if hold:
+            changes |= {"hold_until": now + hold}
+        if gone is not None:
+            retired = {"status": Device.Status.RETIRED.value, "retired_reason": gone, "retired_at": now}
+            changes |= {**retired, "retired_by": claim.campaign}
+        _update_devices(changes, answers)
 
 
 def _update_devices(changes: dict[str, Any], answers: Sequence[Answered]) -> None:
     """Write the same ``changes`` to all devices that still have the address which ``answers`` are about.
 
-    By hand: Django takes longer to say it than the database to do it.
+    Where two devices of one window have swapped addresses, both addresses got the same news: it is true of either.
     """
-    meta = Device._meta
-    fields: list[Any] = [meta.get_field(name) for name in changes]
-    assignments = ", ".join(f"{field.column} = %s" for field in fields)
-    values = [field.get_db_prep_save(value, connection) for field, value in zip(fields, changes.values(), strict=True)]
-    numbers = ", ".join(map(str, sorted(answer.device for answer in answers)))
-    # Where two devices of one window have swapped addresses, both addresses got the same news: it is true of either.
-    digests = [answer.address_digest for answer in answers]
-    theirs = f"id IN ({numbers}) AND address_digest IN ({', '.join(['%s'] * len(digests))})"
-    with connection.cursor() as cursor:
-        statement = f"UPDATE {meta.db_table} SET {assignments} WHERE {theirs}"  # noqa: S608 (all our own)
-        cursor.execute(statement, [*values, *digests])
+    assignments = ", ".join(f"{name} = %s" for name in changes)
+    ordered = sorted(
+        answers, key=attrgetter("device")
+    )  # by device: of two senders neither waits for the other in a circle
+    numbers, digests = [answer.device for answer in ordered], [answer.address_digest for answer in ordered]
+    values = [*adapted(Device, changes)]
+    if connection.vendor == "postgresql":
+        theirs = "id = ANY(%s::bigint[]) AND address_digest = ANY(%s::text[])"
+        values += [numbers, digests]
+    else:
+        theirs = "id IN (SELECT value FROM json_each(%s)) AND address_digest IN (SELECT value FROM json_each(%s))"
+        values += [json.dumps(numbers), json.dumps(digests)]
+    execute(f"UPDATE devices_device SET {assignments} WHERE {theirs}", values)  # noqa: S608 (names are our own)
 
 
 def _queue_later(

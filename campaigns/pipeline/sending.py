@@ -24,15 +24,18 @@ from campaigns.pipeline.outage import AWAY, Outage
 from campaigns.pipeline.rendering import Renderer
 from campaigns.pipeline.tokens import Tokens
 from campaigns.pipeline.transfer import ALONE, Stop, Transfer, Waiting
+from campaigns.pipeline.values import Claim
 from devices.common import clock
 from devices.push.base import Answer
 from devices.push.engine import Engine
+from devices.push.verdicts import Verdicts
 
 logger = logging.getLogger(__name__)
 
 OPEN_CLAIMS = 32  # batches one sender has open at once; all but a few only wait for their slowest answers
 OPEN_OF_ONE = 24  # of them of one campaign, so that another one always finds room
 LOOK = 0.2  # seconds between two looks for due work by a sender that is busy
+RENDERED = 2.0  # seconds for which the batches of a campaign share what was read of it: 1.1 ms and the bytes made of it
 SWEEP_EVERY = 2.0  # seconds between two sweeps
 SHUTDOWN_RETRY_SECONDS = 15.0  # seconds a sender that was told to stop goes on trying to reach an absent database
 # Seconds it does so when its time is over: resuming is quicker than being called again. Budget (25), this and the
@@ -59,6 +62,8 @@ class Sender:
     idle: list[Journal] = field(default_factory=list)
     watch: breaker.Watch = field(default_factory=breaker.Watch)
     tokens: Tokens = field(default_factory=Tokens)
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    renderers: dict[tuple[int, str], tuple[Renderer, float]] = field(default_factory=dict)  # with when they were made
     name: str = ""  # of this process in the list of workers
     ended: int = 0  # batches that went through our hands
     outage: Outage = field(default_factory=Outage)
@@ -175,8 +180,8 @@ class Sender:
         try:
             claim = claiming.claim_next(journal, full, self._closed(), alone=not self.transfers)
             if claim is not None:
-                renderer = Renderer.of(claim.campaign, claim.app, claim.service, self.tokens)
-                transfer = Transfer(claim, self.engine, journal, renderer, stop, self.watch, self.tokens)
+                renderer = self._renderer(claim)
+                transfer = Transfer(claim, self.engine, journal, renderer, stop, self.watch, self.tokens, self.verdicts)
         except claiming.Crowded:
             claim = None
         except BaseException as mistake:
@@ -191,6 +196,16 @@ class Sender:
             return False
         self.transfers.append(transfer)
         return True
+
+    def _renderer(self, claim: Claim) -> Renderer:
+        """Return what renders this campaign for this service: content is frozen, a credential may change."""
+        key, now = (claim.campaign, claim.service), time.monotonic()
+        renderer, made = self.renderers.get(key, (None, 0.0))
+        if renderer is None or now - made > RENDERED or renderer.unreadable or not self.tokens.holds(renderer.token):
+            self.renderers = {other: one for other, one in self.renderers.items() if now - one[1] <= RENDERED}
+            renderer = Renderer.of(claim.campaign, claim.app, claim.service, self.tokens)
+            self.renderers[key] = renderer, now
+        return renderer
 
     def _closed(self) -> list[str]:
         """Return the services nothing may be claimed for now; note those that may be tried again."""

@@ -32,6 +32,10 @@ class Tokens:
             self._held[whose] = token, time.monotonic() + SHARE * token.seconds
         return token.value
 
+    def holds(self, value: str) -> bool:
+        """Return whether ``value`` is a token that is still good, or none at all."""
+        return not value or any(token.value == value for token, _ in self._held.values())
+
     def refuse(self, app: int, service: str, value: str) -> bool:
         """Give up the token ``value``, which a push was refused for; return whether it may go again with another one.
 

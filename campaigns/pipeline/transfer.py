@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q, Sum
 
@@ -22,12 +22,14 @@ from campaigns.pipeline.breaker import Watch
 from campaigns.pipeline.journal import Journal
 from campaigns.pipeline.recording import LEASE, Fenced, campaign_status, record
 from campaigns.pipeline.rendering import CannotShow, CredentialLost, Rendered, Renderer
+from campaigns.pipeline.statements import read_devices
 from campaigns.pipeline.tokens import Tokens
 from campaigns.pipeline.values import Answered, Claim, DeviceRow, Window, message_id
 from devices.common import clock
 from devices.models import Device
 from devices.push.base import Answer, Lost, Outcome, Verdict
 from devices.push.engine import Engine
+from devices.push.verdicts import Verdicts
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +51,7 @@ def first_release(claims: int, size: int, doubtful: int) -> int:
     return min(1 if claims >= ALONE or doubtful else WINDOW, size)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """What we must remember of a push while it is on the wire."""
 
     transfer: Transfer
@@ -74,6 +75,7 @@ class Transfer:
     stop: Stop
     watch: Watch
     tokens: Tokens
+    verdicts: Verdicts
     order: list[int] = field(init=False)
     devices: dict[int, DeviceRow] = field(init=False)
     next: int = 0  # index into order of the first device not yet started
@@ -127,8 +129,7 @@ class Transfer:
 
     def _read(self, devices: list[int]) -> None:
         read_at = time.monotonic()
-        found = Device.objects.filter(pk__in=devices).values_list(*DeviceRow._fields)
-        rows = {row.id: row for row in map(DeviceRow._make, found)}
+        rows = read_devices(devices)
         for gone in set(devices) - set(rows):
             self.devices.pop(gone, None)
         self.devices.update(rows)
@@ -184,7 +185,7 @@ class Transfer:
 
     def _answered(self, waiting: Waiting, answer: Answer, now: datetime) -> Answered:
         rendered = waiting.rendered
-        verdict = rendered.service.interpret(answer, authenticated=rendered.request.authenticated)
+        verdict = self.verdicts.of(rendered.service, answer, rendered.request.authenticated)
         return Answered(
             waiting.device,
             verdict,

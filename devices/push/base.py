@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from types import MappingProxyType
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from devices.push.fields import Problem
 from devices.push.message import Message
@@ -76,25 +77,53 @@ class Payload:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request. The engine adds Host, User-Agent and Content-Length and nothing else.
-
-    ``authenticated`` says that it shows who we are, so that a refusal is about our credential; the service's own word.
-    ValueError when the URL or a header holds what is not printable ASCII: libcurl would send a line end as it is.
-    """
-
+class _Request(NamedTuple):
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     method: str = "POST"
     certificate: ClientCertificate | None = None
     authenticated: bool = False
+    own: tuple[tuple[str, str], ...] = ()
 
-    def __post_init__(self) -> None:
-        text = self.url + "".join([part for header in self.headers for part in header])
-        if not (text.isascii() and text.isprintable()):
+
+class Request(_Request):
+    """One HTTP request. The engine adds Host, User-Agent and Content-Length and nothing else.
+
+    ``headers`` are those that many requests share, ``own`` those of this one. ``authenticated`` says that it shows who
+    we are, so that a refusal is about our credential; the service's own word. ValueError when the URL or a header holds
+    what is not printable ASCII: libcurl would send a line end as it is.
+    """
+
+    __slots__ = ()
+
+    @property
+    def all_headers(self) -> tuple[tuple[str, str], ...]:
+        """Return every header that we set."""
+        return (*self.headers, *self.own)
+
+    def __new__(
+        cls,
+        url: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes,
+        method: str = "POST",
+        certificate: ClientCertificate | None = None,
+        authenticated: bool = False,
+        own: tuple[tuple[str, str], ...] = (),
+    ) -> Self:
+        text = url
+        for one in own:
+            text += one[0] + one[1]
+        if not (text.isascii() and text.isprintable() and _plain(headers)):
             raise ValueError("The address or a header holds a line end, a control character or no ASCII.")
+        return tuple.__new__(cls, (url, headers, body, method, certificate, authenticated, own))
+
+
+@lru_cache(maxsize=256)  # a payload's headers are the same for all its devices
+def _plain(headers: tuple[tuple[str, str], ...]) -> bool:
+    text = "".join([part for header in headers for part in header])
+    return text.isascii() and text.isprintable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +134,23 @@ class Token:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back. ``status`` is 0 and ``lost`` tells why when no valid HTTP answer came.
 
     Header names are lower-case. ``body`` holds at most 64 KiB. ``milliseconds`` is the wall time of the exchange.
     ``error`` is the engine's own sentence when ``lost`` is set. ``certificate_refused`` says that it was lost because
-    our client certificate could not be used or the other side did not take it.
+    our client certificate could not be used or the other side did not take it. ``raw`` is the header block as it came:
+    answers with the same one and the same body say the same.
     """
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     body: bytes = b""
     milliseconds: int = 0
     lost: Lost | None = None
     error: str = ""
     certificate_refused: bool = False
+    raw: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ import re
 import socket
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import certifi
@@ -32,12 +34,44 @@ BODY_LIMIT = 64 * 1024  # bytes kept of an answer's body; the exchange ends at m
 HEADER_LIMIT = 16 * 1024  # bytes of headers; an answer with more is none
 UNWANTED = ["Expect:", "Accept:"]  # headers libcurl would add by itself
 PATIENCE = 1.0  # seconds after which a request that is out no longer counts against the concurrency
-BLANK = {b"\r\n", b"\n"}  # the line that ends headers
+END = re.compile(rb"\r?\n\r?\n")  # the blank line that ends headers
 LONGEST_NAP = 1.0  # seconds between two looks at the connections when libcurl names no nearer moment
 CERTIFICATE_UNUSABLE = {pycurl.E_SSL_CERTPROBLEM, pycurl.E_BAD_FUNCTION_ARGUMENT}  # the latter for a key that is none
 # How OpenSSL tells that the other side did not take our certificate (RFC 8446, 6.2). Under TLS 1.3 this comes when the
 # request is out already, but no server looks at a request before it has judged the certificate.
 CERTIFICATE_REFUSED = re.compile(r" alert .*(certificate|unknown ca|access denied)")
+
+
+class _Block(io.RawIOBase):
+    """Where the headers of one exchange end up, with one call for all of them.
+
+    libcurl hands over line by line; the buffer in front of this takes the lines in C (nine lines: 1.5 µs). What does
+    not fit into it is too much.
+    """
+
+    def __init__(self, flooded: Callable[[], None]) -> None:
+        super().__init__()
+        self._flooded = flooded
+        self._taken: bytes | None = None  # None: nobody asked for it yet
+        self.buffer = io.BufferedWriter(self, HEADER_LIMIT)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, part: Any) -> int:
+        """Take what the buffer holds: because somebody wants it, or because it is full."""
+        if self._taken is None:
+            self._flooded()
+        else:
+            self._taken += bytes(part)
+        return len(part)
+
+    def take(self) -> bytes:
+        """Return everything since the last time, and forget it."""
+        self._taken = b""
+        self.buffer.flush()
+        taken, self._taken = self._taken, None
+        return taken
 
 
 @dataclass(slots=True, eq=False)
@@ -47,9 +81,9 @@ class _Exchange:
     handle: Any
     certificate: ClientCertificate | None
     allow: frozenset[str]
-    headers: list[bytes] = field(default_factory=list)
-    heard: int = 0  # bytes of headers
-    complete: bool = False  # an answer's headers came whole
+    crowd: list[_Exchange]  # those whose headers are too many: they are ended at once
+    heard: _Block = field(init=False)
+    flooded: bool = False
     body: bytearray = field(default_factory=bytearray)
     refused: str = ""  # the address the guard refused last
     size: int = -1  # bytes of the request's body
@@ -58,28 +92,14 @@ class _Exchange:
     started: float = 0.0  # on the monotonic clock
     slow: bool = False  # out for longer than PATIENCE
 
-    def clear(self) -> None:
-        """Make ready for the next request."""
-        self.headers.clear()
-        self.body.clear()
-        self.heard, self.complete, self.refused, self.tag = 0, False, "", None
-        self.started, self.slow = 0.0, False
+    def __post_init__(self) -> None:
+        self.heard = _Block(self.flood)
 
-    def hear(self, line: bytes) -> int | None:
-        """Keep one header line; end the exchange (-1) when there are too many."""
-        self.heard += len(line)
-        if self.heard > HEADER_LIMIT:
-            return -1
-        if self.complete:
-            return None  # a trailer, after the body
-        if line in BLANK:
-            # A response with 1xx is no answer yet (RFC 9110, 15.2): the next one's headers take its place.
-            self.complete = not self.headers[0].partition(b" ")[2].startswith(b"1")
-            if not self.complete:
-                self.headers.clear()
-        else:
-            self.headers.append(line)
-        return None
+    def flood(self) -> None:
+        """Note that there are more headers than we take."""
+        if not self.flooded:
+            self.flooded = True
+            self.crowd.append(self)
 
     def take(self, part: bytes) -> int | None:
         """Keep a part of the body; end the exchange (-1) when that is enough."""
@@ -124,6 +144,7 @@ class Engine(Generic[T]):
         self._out: dict[Any, _Exchange] = {}
         self._young: deque[tuple[float, _Exchange]] = deque()  # what was started within PATIENCE, oldest first
         self._slow = 0  # how many are out for longer
+        self._flooded: list[_Exchange] = []  # by more headers than we take
 
     @property
     def in_flight(self) -> int:
@@ -143,13 +164,15 @@ class Engine(Generic[T]):
 
     def start(self, request: Request, tag: T) -> None:
         """Send a request; its answer comes out of ``wait`` with ``tag``. RuntimeError when ``free`` is 0."""
-        if self.free <= 0:
+        out = len(self._out)
+        if out >= self.limit or (out - self._slow >= self.concurrency and self.free <= 0):
             raise RuntimeError("as many requests are out as may be")
         idle = self._idle.get(request.certificate)
         exchange = idle.pop() if idle else self._exchange(request.certificate)
         handle = exchange.handle
         handle.setopt(pycurl.URL, request.url)
-        handle.setopt(pycurl.HTTPHEADER, [*[f"{name}: {value}" for name, value in request.headers], *UNWANTED])
+        lines = _lines(request.headers)
+        handle.setopt(pycurl.HTTPHEADER, [*lines, *[f"{one[0]}: {one[1]}" for one in request.own]])
         # A callback that cannot rewind, on purpose. When a kept-alive connection is closed before an answer, libcurl
         # sends the request once more on a new one (Curl_retry_request): two copies, and nobody could tell. It must
         # rewind the body for that, fails, and we call the exchange ambiguous. Without a body there is nothing to
@@ -178,6 +201,8 @@ class Engine(Generic[T]):
                 pass
             if answers := self._finished():
                 return answers
+            if self._flooded:
+                return [self._answer(one.handle, pycurl.E_WRITE_ERROR, "") for one in self._flooded]
             left = until - time.monotonic()
             if left <= 0:
                 break
@@ -204,25 +229,37 @@ class Engine(Generic[T]):
 
     def _answer(self, handle: Any, code: int, text: str) -> tuple[T, Answer]:
         exchange = self._out.pop(handle)
-        self._slow -= exchange.slow
         self._multi.remove_handle(handle)
         milliseconds = round(handle.getinfo(pycurl.TOTAL_TIME) * 1000)
-        if exchange.complete:  # a body that stalled or never ends takes nothing from what the headers said
-            status = handle.getinfo(pycurl.RESPONSE_CODE)
-            answer = Answer(status, parsed(exchange.headers), bytes(exchange.body), milliseconds)
+        raw = exchange.heard.take()
+        status, headers = (0, None) if exchange.flooded else parsed(raw)
+        if headers is not None:  # a body that stalled or never ends takes nothing from what the headers said
+            answer = Answer(status, headers, bytes(exchange.body), milliseconds, None, "", False, raw)
         else:
             answer = _unanswered(exchange, milliseconds, code, text)
         tag = exchange.tag
-        exchange.clear()
-        self._idle.setdefault(exchange.certificate, []).append(exchange)
+        self._put_by(exchange)
         return tag, answer
+
+    def _put_by(self, exchange: _Exchange) -> None:
+        """Keep a handle for the next request."""
+        if exchange.slow:
+            self._slow -= 1
+            exchange.slow = False
+        if exchange.flooded:
+            self._flooded.remove(exchange)
+            exchange.flooded = False
+        if exchange.body:
+            exchange.body.clear()
+        exchange.refused, exchange.tag, exchange.started = "", None, 0.0
+        self._idle.setdefault(exchange.certificate, []).append(exchange)
 
     def _exchange(self, certificate: ClientCertificate | None) -> _Exchange:
         handle = pycurl.Curl()
-        exchange = _Exchange(handle, certificate, self._allow)
+        exchange = _Exchange(handle, certificate, self._allow, self._flooded)
         for option, value in self._options.items():
             handle.setopt(option, value)
-        handle.setopt(pycurl.HEADERFUNCTION, exchange.hear)
+        handle.setopt(pycurl.HEADERFUNCTION, exchange.heard.buffer.write)
         handle.setopt(pycurl.WRITEFUNCTION, exchange.take)
         handle.setopt(pycurl.OPENSOCKETFUNCTION, exchange.open)
         if certificate is not None:
@@ -273,18 +310,35 @@ def _sentence(exchange: _Exchange, code: int, text: str) -> str:
     """Say for a person why there is no answer."""
     if exchange.refused:
         return f"{exchange.refused} is not a public address: the connection was refused on our side."
-    if exchange.heard > HEADER_LIMIT:
+    if exchange.flooded:
         return f"The answer's headers have more than {HEADER_LIMIT} bytes."
     if code == pycurl.E_SEND_FAIL_REWIND:
         return "The service closed a connection that was in use before, without an answer."
     return text or "The answer was not HTTP."
 
 
-def parsed(lines: list[bytes]) -> dict[str, str]:
-    """Return the headers of a response, status line first: names in lower case, values as latin-1 text."""
-    headers = dict(map(_header, lines[1:]))
-    headers.pop("", None)
-    return headers
+@lru_cache(maxsize=256)
+def _lines(headers: tuple[tuple[str, str], ...]) -> list[str]:
+    """Return the header lines that many requests share, and what keeps libcurl from adding its own."""
+    return [*[f"{name}: {value}" for name, value in headers], *UNWANTED]
+
+
+@lru_cache(maxsize=256)  # within a second most answers of a service are the same to the letter
+def parsed(block: bytes) -> tuple[int, Mapping[str, str] | None]:
+    """Return status and headers of an answer, names in lower case, values as latin-1 text; (0, None) when not whole.
+
+    A response with 1xx is no answer yet (RFC 9110, 15.2): the next one's headers take its place. What follows the blank
+    line are trailers of the body.
+    """
+    while end := END.search(block):
+        first, *lines = block[: end.start()].split(b"\n")
+        status = first.partition(b" ")[2][:3]
+        if not status.startswith(b"1"):
+            headers = dict(map(_header, lines))
+            headers.pop("", None)
+            return int(status), MappingProxyType(headers)
+        block = block[end.end() :]
+    return 0, None
 
 
 @lru_cache(maxsize=256)  # most lines of a service are the same in every answer

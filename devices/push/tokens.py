@@ -22,7 +22,7 @@ def exchanged(request: Request) -> Answer:
                 request.method,
                 request.url,
                 data=request.body,
-                headers=dict(request.headers),
+                headers=dict(request.all_headers),
                 timeout=(CONNECT, READ),
                 allow_redirects=False,
                 stream=True,

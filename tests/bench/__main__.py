@@ -77,7 +77,7 @@ def ceiling(host: str, seconds: int) -> tuple[float, float]:
     service = find("mpns")
     payload = service.encode(alone.MESSAGE, "8.0")
     request = service.build(Target(alone.url(host, 1)), payload, alone.IDENTITY, None)
-    headers = "\n".join(f"wrk.headers[{name!r}] = {value!r}" for name, value in request.headers)
+    headers = "\n".join(f"wrk.headers[{name!r}] = {value!r}" for name, value in request.all_headers)
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "push.lua"
         script.write_text(WRK.format(body=payload.body.decode(), headers=headers))

@@ -17,10 +17,11 @@ import pycurl
 import requests
 from django.conf import settings as django_settings
 
-from devices.push.base import Target
+from devices.push.base import Outcome, Target
 from devices.push.engine import Engine
 from devices.push.message import Toast
 from devices.push.services import find
+from devices.push.verdicts import Verdicts
 from tests.waiting import ended
 
 CONCURRENCY = 64
@@ -37,13 +38,13 @@ def engine(host: str, total: int) -> None:
     service = find("mpns")
     payload = service.encode(MESSAGE, "8.0")
     ours: Engine[int] = Engine(concurrency=CONCURRENCY, allow=frozenset({host}))
-    started = answered = 0
+    verdicts, started, answered = Verdicts(), 0, 0
     while answered < total:
-        while started < total and ours.free > 0:
+        for _ in range(min(ours.free, total - started)):
             ours.start(service.build(Target(url(host, started)), payload, IDENTITY, None), started)
             started += 1
         for _, answer in ours.wait(1.0):
-            assert service.interpret(answer).outcome == "accepted"
+            assert verdicts.of(service, answer, False).outcome is Outcome.ACCEPTED
             answered += 1
     ours.close()
 
@@ -53,7 +54,7 @@ def libcurl(host: str, total: int) -> None:
     service = find("mpns")
     payload = service.encode(MESSAGE, "8.0")
     headers = [
-        f"{name}: {value}" for name, value in service.build(Target(url(host, 0)), payload, IDENTITY, None).headers
+        f"{name}: {value}" for name, value in service.build(Target(url(host, 0)), payload, IDENTITY, None).all_headers
     ]
     multi = pycurl.CurlMulti()
     multi.setopt(pycurl.M_MAXCONNECTS, CONCURRENCY)
@@ -87,7 +88,7 @@ def with_requests(host: str, total: int) -> None:
     """Send through requests in 16 threads, each with a session of its own."""
     service = find("mpns")
     payload = service.encode(MESSAGE, "8.0")
-    headers = dict(service.build(Target(url(host, 0)), payload, IDENTITY, None).headers)
+    headers = dict(service.build(Target(url(host, 0)), payload, IDENTITY, None).all_headers)
     turn = count()
 
     accepted = []

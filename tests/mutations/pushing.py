@@ -47,9 +47,9 @@ MISTAKES = (
         (17,),
         "answers are handed over when their time is up, not when they are there",
         ENGINE,
-        "            if answers := self._finished():\n                return answers\n            left =",
+        "            if answers := self._finished():\n                return answers\n            if self._flooded",
         "            if time.monotonic() > until and (answers := self._finished()):\n                return answers\n"
-        "            left =",
+        "            if self._flooded",
         (f"{HERE}/test_engine.py::test_answers_come_as_soon_as_there_is_one_with_their_own_tag",),
     ),
     Mutation(
@@ -72,8 +72,8 @@ MISTAKES = (
         (18,),
         "a body that never ends takes the answer away",
         ENGINE,
-        "if exchange.complete:  # a body",
-        "if exchange.complete and not code:  # a body",
+        "if headers is not None:  # a body",
+        "if headers is not None and not code:  # a body",
         (f"{HERE}/test_engine.py::test_a_body_that_drips_takes_nothing_from_the_answer",),
     ),
     Mutation(
@@ -120,16 +120,16 @@ MISTAKES = (
         (21,),
         "an interim response is taken for the answer",
         ENGINE,
-        'self.complete = not self.headers[0].partition(b" ")[2].startswith(b"1")',
-        "self.complete = True",
+        'if not status.startswith(b"1"):',
+        "if True:",
         (f"{HERE}/test_engine.py::test_a_whole_request_without_a_valid_answer_is_in_doubt",),
     ),
     Mutation(
         (21,),
         "headers may have sixty times as many bytes",
         ENGINE,
-        "if self.heard > HEADER_LIMIT:",
-        "if self.heard > 60 * HEADER_LIMIT:",
+        "self.buffer = io.BufferedWriter(self, HEADER_LIMIT)",
+        "self.buffer = io.BufferedWriter(self, 60 * HEADER_LIMIT)",
         (f"{HERE}/test_engine_hostile.py::test_headers_without_end_are_no_answer",),
     ),
     Mutation(

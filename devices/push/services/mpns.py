@@ -251,12 +251,12 @@ class Mpns(PushService):
         self, target: Target, payload: Payload, message_id: str, credentials: object | None, token: str = ""
     ) -> Request:
         """Address the payload to one channel; an https channel is authenticated, and gets the certificate."""
-        headers = (*payload.headers, ("X-MessageID", message_id))
+        identity = (("X-MessageID", message_id),)
         if not target.address.startswith("https:"):
-            return Request(target.address, headers, payload.body)
+            return Request(target.address, payload.headers, payload.body, own=identity)
         own = credentials if isinstance(credentials, Credentials) else None
         certificate = ClientCertificate(own.certificate, own.key) if own else None
-        return Request(target.address, headers, payload.body, certificate=certificate, authenticated=True)
+        return Request(target.address, payload.headers, payload.body, "POST", certificate, True, identity)
 
     def interpret(self, answer: Answer, *, authenticated: bool = False) -> Verdict:
         """Say what an answer means; ``authenticated`` tells whether the channel URI was https."""

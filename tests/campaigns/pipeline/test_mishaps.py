@@ -228,7 +228,7 @@ def test_a_push_that_cannot_be_started_pauses_its_campaign_and_no_other(house: H
     real, culprit = Engine.start, message_id(broken.pk, phones[2].pk)
 
     def start(self: Any, request: Any, tag: Any) -> None:
-        if ("X-MessageID", culprit) in request.headers:
+        if ("X-MessageID", culprit) in request.own:
             raise UnicodeEncodeError("ascii", "é", 0, 1, "not in range")
         real(self, request, tag)
 

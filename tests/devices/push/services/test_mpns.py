@@ -163,7 +163,7 @@ def test_a_push_is_addressed_to_its_channel() -> None:
     payload = Payload(b"<x/>", (("Content-Type", "text/xml"),))
     request = MPNS.build(Target(HTTP), payload, ID, None)
     assert (request.url, request.method, request.body, request.certificate) == (HTTP, "POST", b"<x/>", None)
-    assert request.headers == (("Content-Type", "text/xml"), ("X-MessageID", ID))
+    assert (request.headers, request.own) == ((("Content-Type", "text/xml"),), (("X-MessageID", ID),))
 
 
 def test_the_certificate_is_shown_on_authenticated_channels_only() -> None:
