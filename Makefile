@@ -1,8 +1,14 @@
-# make run    the dashboard with ten thousand emulated phones      make setup   environment and database alone
-# make test   every test, on SQLite and on PostgreSQL              make check   style, types, imports, templates
-# make soak   500 kills, then a reckoning              make bench   how fast it is, beside its parts
-# make mutants  mistakes on purpose, for the tests to find      make audit   known holes of the dependencies
-# make bench-scale   how long pages take with millions of rows      make format   code and templates as check wants them
+# make run          the dashboard with ten thousand emulated phones
+# make test         every test, on SQLite and on PostgreSQL
+# make setup        environment and database alone
+# make check        style, types, imports, templates, migrations
+# make format       lays out code and templates as make check wants them
+# make bench        how fast it is, beside its parts and beside other ways
+# make bench-scale  every page and count with a million devices and ten million deliveries
+# make soak         500 kills, then a reckoning
+# make mutants      mistakes on purpose, for the tests to find
+# make audit        known holes of the dependencies
+# make help         this list
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,8 +20,11 @@ within = $(PY) -m tests.bounded $(1) --
 # The same for what comes before there is a Python to do it, where coreutils has "timeout".
 fetching := $(shell timeout --foreground 1 true 2>/dev/null && echo timeout --foreground --kill-after 10 900)
 
-.PHONY: run setup test check format soak mutants bench bench-scale audit chromium
+.PHONY: run setup test check check-project format soak mutants bench bench-scale audit chromium help
 .DEFAULT_GOAL := run
+
+help:
+	@sed -n -e '/^$$/q' -e 's/^# //p' Makefile
 
 run: setup
 	@exec $(PY) manage.py serve
@@ -55,17 +64,20 @@ bench: $(VENV)/dev
 bench-scale: $(VENV)/dev
 	$(call within,2700) $(PY) -m tests.bench.scale
 
-check: export PUSHADMIN_VAR := $(CURDIR)/$(VENV)/check
-check: export SECRET_KEY := nothing-is-signed-with-this-one-it-only-lets-the-checks-run
-check: export ENCRYPTION_KEYS := AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
-check: $(VENV)/dev
-	@mkdir -p $(VENV)/check && chmod -R go= $(VENV)/check
+check: check-project
 	$(call within,60) $(VENV)/bin/ruff check .
 	$(call within,60) $(VENV)/bin/ruff format --check .
-	$(call within,600) $(VENV)/bin/mypy
-	$(call within,120) $(VENV)/bin/lint-imports
 	$(call within,60) $(VENV)/bin/djade --check --target-version 5.2 $$(find templates -name '*.html')
 	$(call within,120) $(VENV)/bin/djlint --lint --quiet templates
+
+# The part that looks at everything at once; a commit hook runs it beside the others on changed files.
+check-project: export PUSHADMIN_VAR := $(CURDIR)/$(VENV)/check
+check-project: export SECRET_KEY := nothing-is-signed-with-this-one-it-only-lets-the-checks-run
+check-project: export ENCRYPTION_KEYS := AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+check-project: $(VENV)/dev
+	@mkdir -p $(VENV)/check && chmod -R go= $(VENV)/check
+	$(call within,600) $(VENV)/bin/mypy
+	$(call within,120) $(VENV)/bin/lint-imports
 	$(call within,60) $(PY) manage.py makemigrations --check --dry-run
 	$(call within,60) $(PY) manage.py check --fail-level WARNING
 

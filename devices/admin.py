@@ -111,7 +111,7 @@ class DeviceAdmin(ListedAdmin):
         """Return the devices; ``held`` says whether the push service wants to be left alone for one now."""
         held = ExpressionWrapper(Q(hold_until__gt=clock.now()), BooleanField(null=True))
         # The Apps of the fifty that are shown, afterwards: a join would be of a million, before they are sorted.
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(held=held).prefetch_related("app")
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(held=held).prefetch_related("app", "contact")
         return rows
 
     @admin.display(description=_("Can be reached"), ordering="status")

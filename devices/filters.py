@@ -10,11 +10,12 @@ from django.contrib import admin
 from django.core.cache import cache
 from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
+from django.db.models.functions import Left
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from devices import segments
-from devices.models import Device, Tag, service_choices
+from devices.models import Contact, Device, Tag, service_choices
 
 FRESH = 60  # seconds
 MAJOR = 1 << 48  # ranks of one major version span this much (devices.versions.rank)
@@ -102,11 +103,12 @@ class Connection(Offered):
 
     def names(self) -> Iterable[str]:
         """Return the connections that were told."""
-        return self._frequent("connection")
+        rows = Contact.objects.exclude(connection="").values("connection").annotate(devices=Count("*"))
+        return list(rows.order_by("-devices").values_list("connection", flat=True)[: self.most])
 
     def pick(self, devices: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Return the devices that were said to be so."""
-        return devices.filter(connection=value)
+        """Return the devices that were said to be so, of the address they have now."""
+        return devices.filter(contact__connection=value, contact__mark=Left("address_digest", 16))
 
 
 class Language(Offered):

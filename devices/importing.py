@@ -264,7 +264,7 @@ def _write(app: App, chunk: list[Row], report: Report) -> None:
         try:
             with transaction.atomic():
                 done = registration.register_by_hand(app, one.registration, one.public_id)
-                Device.objects.filter(pk=done.device.pk).update(**one.state)
+                upsert(app, [Write(one.registration, done.device, state=one.state)])
         except RegistrationRefused as refusal:
             report.refuse(one.line, str(refusal))
             continue

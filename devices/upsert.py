@@ -13,13 +13,14 @@ from uuid import UUID
 
 from devices.common import clock
 from devices.common.secrets import digest, new_key
-from devices.models import App, Device, Tag
+from devices.models import App, Contact, Device, Tag, mark
 
 if TYPE_CHECKING:
     from devices.registration import Registration
 
 ALIVE = {"status": Device.Status.ACTIVE, "retired_reason": "", "retired_at": None, "retired_by": None}
-FORMER = {"hold_until": None, "connection": "", "connection_at": None}  # what was known of an address that is left
+FORMER = {"hold_until": None}  # what was known of an address that is left; what was heard of it counts for no other
+HEARD = ("accepted_at", "connection", "connection_at")  # of the state that an export tells: a Contact's
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,14 @@ def upsert(app: App, writes: Sequence[Write]) -> list[Device]:
         # Much faster than an update of each, or bulk_update; they are locked, so none is inserted.
         Device.objects.bulk_create(known, update_conflicts=True, unique_fields=["id"], update_fields=sorted(changed))
     devices = [write.known or next(made) for write in writes]
+    _contact(zip(devices, writes, strict=True))
     _tag(app, zip(devices, writes, strict=True))
     return devices
 
 
 def _new(app: App, write: Write, now: datetime) -> Device:
     identity = {"public_id": write.public_id} if write.public_id else {}
-    columns = {"seen_at": now, **write.registration.columns(), **write.state, **identity}
+    columns = {"seen_at": now, **write.registration.columns(), **_own(write.state), **identity}
     return Device(app=app, secret_digest=digest(write.secret or new_key("ds")), **columns)
 
 
@@ -71,7 +73,24 @@ def _changes(write: Write, now: datetime) -> dict[str, Any]:
         columns |= ALIVE
         if write.known is not None and write.known.address_digest != columns["address_digest"]:
             columns |= FORMER
-    return columns | dict(write.state)
+    return columns | _own(write.state)
+
+
+def _own(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if name not in HEARD}
+
+
+def _contact(devices: Iterable[tuple[Device, Write]]) -> None:
+    """Keep what an export tells of how a device was heard of, as it is said of the address it has now."""
+    told = [
+        Contact(device=device, mark=mark(device.address_digest), **heard)
+        for device, write in devices
+        if (heard := {name: write.state[name] for name in HEARD if name in write.state})
+    ]
+    if told:
+        Contact.objects.bulk_create(
+            told, update_conflicts=True, unique_fields=["device"], update_fields=["mark", *HEARD]
+        )
 
 
 def _tag(app: App, devices: Iterable[tuple[Device, Write]]) -> None:

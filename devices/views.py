@@ -149,7 +149,8 @@ def add_device(request: HttpRequest) -> HttpResponse:
 def device(request: HttpRequest, pk: str) -> HttpResponse:
     """Show whether and how a device can be reached, and everything that was sent to it."""
     require_permission(request, "view_device")
-    row = get_object_or_404(Device.objects.select_related("app").prefetch_related("tags"), pk=primary_key(pk))
+    rows = Device.objects.select_related("app", "contact").prefetch_related("tags")
+    row = get_object_or_404(rows, pk=primary_key(pk))
     service = find(row.service)
     now = clock.now()
     held = row.hold_until is not None and row.hold_until > now

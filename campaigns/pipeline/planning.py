@@ -13,11 +13,12 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext, ngettext
 
 from campaigns.models import Batch, Campaign, Delivery, pack
+from campaigns.pipeline.statements import rows_of
 from devices import segments
 from devices.common import clock
 from devices.push.base import Outcome
 
-BATCH = 500  # devices in one batch: small enough to hand over quickly, large enough to claim rarely
+BATCH = 1000  # devices in one batch: small enough to hand over quickly, large enough to claim rarely
 CHUNK = 20_000  # devices frozen in one transaction
 GRACE = timedelta(hours=1)  # a scheduled campaign may start so late by itself; after that a person decides
 EXPIRES_AFTER = timedelta(hours=24)
@@ -58,7 +59,7 @@ def freeze_some(campaign: int) -> bool:
         if row.again:
             return _repeat_some(row)
         audience = segments.devices(row.app, row.rule).filter(pk__gt=row.cursor).order_by("pk")
-        chosen = list(audience.values_list("pk", "service")[:CHUNK])
+        chosen = rows_of(audience.values_list("pk", "service")[:CHUNK])
         ids = [pk for pk, _ in chosen]
         due_at = clock.now()
         size = batch_size(row.per_minute)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,11 +11,11 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from campaigns.models import Batch, Campaign, Delivery, pack
+from campaigns.models import Batch, Delivery, pack
 from campaigns.pipeline.retry import Decision, decide
-from campaigns.pipeline.statements import adapted, execute, update
+from campaigns.pipeline.statements import adapted, any_of, execute, update
 from campaigns.pipeline.values import Answered, Claim, DeviceRow, Later, Window, message_id
-from devices.models import Device
+from devices.models import Contact, Device, mark
 from devices.push.base import Outcome
 
 LEASE = timedelta(seconds=20)
@@ -186,49 +185,71 @@ def _mark_devices(
     What the device's row says already is not written again, and the last acceptance is exact to FRESH: half of the
     database's time would go into it. The history has it to the millisecond.
     """
-    news: dict[tuple[Any, ...], list[Answered]] = defaultdict(list)
+    heard: dict[tuple[bool, str], list[Answered]] = defaultdict(list)
+    changed: dict[tuple[Any, ...], list[Answered]] = defaultdict(list)
     for answer, decision in decided:
         if not answer.address_digest:
             continue
         verdict = answer.verdict
         device = known.get(answer.device)
-        said, accepted_at = (device.connection, device.accepted_at) if device else ("", None)
+        fresh = device is None or device.mark != mark(answer.address_digest)
+        said, accepted_at = (None, None) if device is None or fresh else (device.connection, device.accepted_at)
         accepted = decision.outcome is Outcome.ACCEPTED and (accepted_at is None or now - accepted_at > FRESH)
         word = verdict.connection[:40]
-        told = word if word and (word != said or accepted) else ""
+        if accepted or (word and word != said):
+            heard[accepted, word].append(answer)
         gone = verdict.reason[:300] if decision.outcome is Outcome.GONE else None
-        if accepted or told or verdict.hold or gone is not None:
-            news[accepted, told, verdict.hold, gone].append(answer)
-    for (accepted, told, hold, gone), answers in news.items():
-        changes: dict[str, Any] = {"accepted_at": now} if accepted else {}
-        if told:
-            changes |= {"connection": told, "connection_at": now}
-        if hold:
-            changes |= {"hold_until": now + hold}
+        if verdict.hold or gone is not None:
+            changed[verdict.hold, gone].append(answer)
+    for (accepted, word), answers in heard.items():
+        _hear(accepted, word, now, answers)
+    for (hold, gone), answers in changed.items():
+        changes: dict[str, Any] = {"hold_until": now + hold} if hold else {}
         if gone is not None:
             retired = {"status": Device.Status.RETIRED.value, "retired_reason": gone, "retired_at": now}
             changes |= {**retired, "retired_by": claim.campaign}
         _update_devices(changes, answers)
 
 
+# What is not told keeps its place, unless it was heard of another address.
+HEAR = """
+    INSERT INTO devices_contact (device_id, mark, accepted_at, connection, connection_at)
+    SELECT id, substr(address_digest, 1, 16), %s, %s, %s FROM devices_device WHERE {theirs}
+    ON CONFLICT (device_id) DO UPDATE SET
+        mark = excluded.mark,
+        accepted_at = CASE WHEN excluded.accepted_at IS NOT NULL THEN excluded.accepted_at
+            WHEN devices_contact.mark = excluded.mark THEN devices_contact.accepted_at END,
+        connection = CASE WHEN excluded.connection = '' AND devices_contact.mark = excluded.mark
+            THEN devices_contact.connection ELSE excluded.connection END,
+        connection_at = CASE WHEN excluded.connection_at IS NULL AND devices_contact.mark = excluded.mark
+            THEN devices_contact.connection_at ELSE excluded.connection_at END
+"""
+
+
+def _hear(accepted: bool, word: str, now: datetime, answers: Sequence[Answered]) -> None:
+    """Note that pushes to all these devices were accepted, and what the service said of their connection."""
+    theirs, values = _theirs(answers)
+    contact = {"accepted_at": now if accepted else None, "connection": word, "connection_at": now if word else None}
+    execute(HEAR.format(theirs=theirs), [*adapted(Contact, contact), *values])
+
+
 def _update_devices(changes: dict[str, Any], answers: Sequence[Answered]) -> None:
-    """Write the same ``changes`` to all devices that still have the address which ``answers`` are about.
+    """Write the same ``changes`` to all devices that still have the address which ``answers`` are about."""
+    theirs, values = _theirs(answers)
+    assignments = ", ".join(f"{name} = %s" for name in changes)
+    statement = f"UPDATE devices_device SET {assignments} WHERE {theirs}"  # noqa: S608 (names are our own)
+    execute(statement, [*adapted(Device, changes), *values])
+
+
+def _theirs(answers: Sequence[Answered]) -> tuple[str, list[Any]]:
+    """Return the condition for the devices that still have the address which ``answers`` are about, and its values.
 
     Where two devices of one window have swapped addresses, both addresses got the same news: it is true of either.
     """
-    assignments = ", ".join(f"{name} = %s" for name in changes)
-    ordered = sorted(
-        answers, key=attrgetter("device")
-    )  # by device: of two senders neither waits for the other in a circle
-    numbers, digests = [answer.device for answer in ordered], [answer.address_digest for answer in ordered]
-    values = [*adapted(Device, changes)]
-    if connection.vendor == "postgresql":
-        theirs = "id = ANY(%s::bigint[]) AND address_digest = ANY(%s::text[])"
-        values += [numbers, digests]
-    else:
-        theirs = "id IN (SELECT value FROM json_each(%s)) AND address_digest IN (SELECT value FROM json_each(%s))"
-        values += [json.dumps(numbers), json.dumps(digests)]
-    execute(f"UPDATE devices_device SET {assignments} WHERE {theirs}", values)  # noqa: S608 (names are our own)
+    ordered = sorted(answers, key=attrgetter("device"))  # so that no two senders wait for each other in a circle
+    ids, digests = any_of("id", [answer.device for answer in ordered]), [answer.address_digest for answer in ordered]
+    theirs = any_of("address_digest", digests, "text")
+    return f"{ids.text} AND {theirs.text}", [ids.value, theirs.value]
 
 
 def _queue_later(
@@ -290,5 +311,6 @@ def _rounded(moment: datetime) -> datetime:
 
 
 def campaign_status(campaign: int) -> str:
-    """Return the status as it is now in the database."""
-    return str(Campaign.objects.values_list("status", flat=True).get(pk=campaign))
+    """Return the status as it is now in the database; "" when the campaign is gone."""
+    _, rows = execute("SELECT status FROM campaigns_campaign WHERE id = %s", [campaign])
+    return str(rows[0][0]) if rows else ""

@@ -5,19 +5,26 @@ On PostgreSQL they are bound and prepared by the server; SQLite gets the same te
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from django.db import connection, models
+from django.db.models import QuerySet
 
 from campaigns.pipeline.values import DeviceRow
 from devices.common.secrets import EncryptedJSONField
 from devices.models import Device
 
 Rows = list[tuple[Any, ...]]
-READ_DEVICES = f"SELECT {', '.join(DeviceRow._fields)} FROM devices_device WHERE id = ANY(%s::bigint[])"  # noqa: S608
+OWN = DeviceRow._fields[: DeviceRow._fields.index("mark")]
+HEARD = DeviceRow._fields[len(OWN) :]
+READ_DEVICES = f"""
+    SELECT {", ".join(OWN)}, {", ".join(HEARD)} FROM devices_device LEFT JOIN devices_contact ON device_id = id
+    WHERE id = ANY(%s::bigint[])
+"""  # noqa: S608 (our own names)
 NOTHING: Mapping[str, int] = {}
 KEYS = Device._meta.get_field("keys")
 
@@ -33,6 +40,25 @@ def execute(statement: str, parameters: Sequence[Any]) -> tuple[int, Rows]:
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as prepared:
         prepared.execute(statement.encode(), parameters, prepare=True, binary=True)
         return prepared.rowcount, prepared.fetchall() if prepared.description else []
+
+
+class Condition(NamedTuple):
+    """A condition as text with one placeholder, and its value."""
+
+    text: str
+    value: Any
+
+
+def any_of(column: str, values: list[Any], kind: str = "bigint") -> Condition:
+    """Return the condition that a column has one of ``values``: one placeholder, however many they are."""
+    if connection.vendor == "postgresql":
+        return Condition(f"{column} = ANY(%s::{kind}[])", values)
+    return Condition(f"{column} IN (SELECT value FROM json_each(%s))", json.dumps(values))  # noqa: S608 (our own name)
+
+
+def rows_of(query: QuerySet[Any, Any]) -> Rows:
+    """Return what a query of plain columns gives, as the database gives it: for many rows of numbers and words."""
+    return execute(*query.query.sql_with_params())[1]
 
 
 def update(
@@ -72,7 +98,7 @@ def _update(model: type[models.Model], changes: tuple[str, ...], more: tuple[str
 def read_devices(ids: list[int]) -> dict[int, DeviceRow]:
     """Return the devices that there are, by their ids."""
     if connection.vendor != "postgresql":
-        found = Device.objects.filter(pk__in=ids).values_list(*DeviceRow._fields)
+        found = Device.objects.filter(pk__in=ids).values_list(*OWN, *(f"contact__{name}" for name in HEARD))
         return {row.id: row for row in map(DeviceRow._make, found)}
     _, rows = execute(READ_DEVICES, [ids])
     devices = {row[0]: DeviceRow._make(row) for row in rows}

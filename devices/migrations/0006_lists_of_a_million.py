@@ -14,6 +14,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RemoveIndex(model_name="device", name="device_language"),
         migrations.RemoveIndex(model_name="device", name="device_installation"),
+        migrations.RemoveIndex(model_name="device", name="device_os"),
         migrations.AlterField(
             model_name="device",
             name="app",
@@ -37,14 +38,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="device",
             index=models.Index(condition=models.Q(("test", True)), fields=["id"], name="device_test"),
-        ),
-        migrations.AddIndex(
-            model_name="device",
-            index=models.Index(
-                condition=models.Q(("connection", ""), _negated=True),
-                fields=["connection", "id"],
-                name="device_connection",
-            ),
         ),
         migrations.AddIndex(
             model_name="device",

@@ -30,7 +30,7 @@ DEVICES = f"""
 INSERT INTO devices_device (
     app_id, public_id, secret_digest, service, address, address_digest, installation, keys, language, time_zone,
     os_version, os_rank, app_version, app_rank, model, attributes, test, status, retired_reason, retired_at, retired_by,
-    hold_until, connection, connection_at, registered_at, seen_at, accepted_at
+    hold_until, registered_at, seen_at
 )
 SELECT
     %(app)s, md5('public' || n)::uuid, encode(sha256(('secret' || n)::bytea), 'hex'), 'mpns', address,
@@ -52,16 +52,21 @@ SELECT
     CASE WHEN gone THEN now() - n %% 90 * interval '1 day' END, NULL,
     CASE WHEN NOT gone AND n %% 200 = 3 THEN now() + interval '1 hour'
         WHEN n %% 300 = 7 THEN now() - interval '1 day' END,
-    CASE n %% 20 WHEN 0 THEN 'inactive' WHEN 1 THEN 'temporarily disconnected' WHEN 2 THEN '' WHEN 3 THEN ''
-        ELSE 'connected' END,
-    now() - interval '1 day', now() - n %% 700 * interval '1 day', now() - n %% 60 * interval '1 day',
-    CASE WHEN n %% 10 > 0 THEN now() - n %% 30 * interval '1 day' END
+    now() - n %% 700 * interval '1 day', now() - n %% 60 * interval '1 day'
 FROM (
     SELECT n, n * 7 %% 31 AS h, n %% 40 = 11 AS gone, 7 + (n %% 9 > 2)::int AS major, (n %% 9 > 6)::int AS minor,
         10000 + n %% 13 * 41 AS build, 1 + n %% 4 AS app_major,
         'http://{HOST}/throttledthirdparty/01.00/' || encode(sha256(('address' || n)::bytea), 'hex') AS address
     FROM generate_series(%(first)s, %(last)s) AS n
 ) AS numbered
+"""
+HEARD = """
+INSERT INTO devices_contact (device_id, mark, accepted_at, connection, connection_at)
+SELECT id, left(address_digest, 16), CASE WHEN id % 10 > 0 THEN now() - id % 30 * interval '1 day' END,
+    CASE id % 20 WHEN 0 THEN 'inactive' WHEN 1 THEN 'temporarily disconnected' WHEN 2 THEN '' WHEN 3 THEN ''
+        ELSE 'connected' END,
+    now() - interval '1 day'
+FROM devices_device
 """
 TAGGED = """
 INSERT INTO devices_device_tags (device_id, tag_id)
@@ -136,6 +141,7 @@ def devices(count: int) -> App:
     app = App.objects.create(name="Weather", slug="weather", ask_again_above=10_000_000)
     for first in range(1, count + 1, 100_000):
         ask(DEVICES, app=app.pk, first=first, last=min(first + 99_999, count))
+    ask(HEARD)
     for number, name in enumerate(TAGS):
         ask(TAGGED, tag=Tag.objects.create(app=app, name=name).pk, number=number, every=5 + 6 * number)
     for name, conditions in SEGMENTS.items():
@@ -193,7 +199,7 @@ def campaign(app: App, number: int, audience: int, *, ended: bool) -> None:
 
 def said(campaign: Campaign) -> None:
     """Let a campaign say something."""
-    fields = {"title": "Storm on Saturday", "text": "Gusts up to 110 km/h.", "param": "/Warnings.xaml"}
+    fields = {"title": "Storm on Saturday", "text": "Gusts up to 110 km/h.", "link": "/Warnings.xaml"}
     Notification.objects.create(campaign=campaign, message="toast", fields=fields)
 
 

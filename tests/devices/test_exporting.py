@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from devices import exporting, importing
 from devices.common.cells import guarded, unguarded
-from devices.models import App, Device
+from devices.models import App, Contact, Device, mark
 from devices.registration import Registration, register
 from tests.devices.conftest import HOST, uri
 
@@ -55,8 +55,15 @@ def fill(app: App) -> None:
     register(app, Registration.read({"service": "mpns", "address": uri("ok.a-3")}))
     ids = list(Device.objects.order_by("pk").values_list("pk", flat=True))
     gone = {"status": "retired", "retired_reason": "=expired", "retired_at": MOMENT}
-    Device.objects.filter(pk=ids[1]).update(**gone, registered_at=MOMENT, seen_at=MOMENT, accepted_at=MOMENT)
-    Device.objects.filter(pk=ids[2]).update(test=True, hold_until=MOMENT, connection="Inactive", connection_at=MOMENT)
+    Device.objects.filter(pk=ids[1]).update(**gone, registered_at=MOMENT, seen_at=MOMENT)
+    Device.objects.filter(pk=ids[2]).update(test=True, hold_until=MOMENT)
+    heard(Device.objects.get(pk=ids[1]), accepted_at=MOMENT)
+    heard(Device.objects.get(pk=ids[2]), connection="Inactive", connection_at=MOMENT)
+
+
+def heard(device: Device, **said: Any) -> None:
+    """Let the service have said something of a device."""
+    Contact.objects.create(device=device, mark=mark(device.address_digest), **said)
 
 
 @pytest.mark.parametrize("erased", [True, False])
@@ -147,7 +154,8 @@ def test_a_reader_with_another_separator_finds_no_formula_either(
 ) -> None:
     fill(app)
     lead = ("=", "＝")
-    Device.objects.update(model="a;=cmd|' /C calc'!A0", os_version="b\t＝1", connection="+1", app_version="-2+3")
+    Device.objects.update(model="a;=cmd|' /C calc'!A0", os_version="b\t＝1", app_version="-2+3")
+    Contact.objects.update(connection="+1")
     answer = admin_client.get("/devices/device/export/")
     content = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     assert answer.headers["Content-Type"].startswith("text/csv")

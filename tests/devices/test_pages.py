@@ -22,7 +22,7 @@ from devices import filters
 from devices.common.clock import now
 from devices.common.secrets import digest
 from devices.importing import load
-from devices.models import ApiKey, App, Credential, Device, Segment, Tag
+from devices.models import ApiKey, App, Contact, Credential, Device, Segment, Tag, mark
 from devices.push.services import all_services
 from devices.versions import rank
 from tests.devices.conftest import HOST, Caller, uri
@@ -68,7 +68,8 @@ def test_a_device_that_was_retired_says_why(app: App, admin_client: Client) -> N
 @pytest.mark.threats(20)
 def test_what_a_device_says_of_itself_is_text_on_every_page(app: App, admin_client: Client) -> None:
     evil = "<script>alert(1)</script>"
-    row = device(app, model=evil, language=evil, connection=evil, attributes={"a": evil}, retired_reason=evil)
+    row = device(app, model=evil, language=evil, attributes={"a": evil}, retired_reason=evil)
+    Contact.objects.create(device=row, mark=mark(row.address_digest), connection=evil)
     row.tags.add(Tag.objects.create(app=app, name=evil))
     Device.objects.filter(pk=row.pk).update(installation=evil, status="retired")
     for path in (DEVICES, f"{DEVICES}{row.pk}/change/", f"{DEVICES}?q={evil}"):
@@ -148,7 +149,10 @@ def test_every_push_service_is_offered_and_no_device_is_asked_for_it(app: App, a
 
 
 def test_the_list_is_narrowed_by_what_devices_say(app: App, admin_client: Client) -> None:
-    one = device(app, 1, language="de-AT", os_version="8.0", os_rank=rank("8.0"), connection="connected")
+    one = device(app, 1, language="de-AT", os_version="8.0", os_rank=rank("8.0"))
+    Contact.objects.create(device=one, mark=mark(one.address_digest), connection="connected")
+    moved = device(app, 3, language="fr")  # to an address that nobody has heard of yet
+    Contact.objects.create(device=moved, mark="of-another", connection="connected")
     one.tags.add(Tag.objects.create(app=app, name="ski"))
     device(app, 2, language="fr", os_version="7.10", os_rank=rank("7.10"))
     for query in ("language=de", "os=8", "tag=ski", "connection=connected"):

@@ -7,6 +7,9 @@ from tests.mutations.table import Mutation
 ENGINE = "devices/push/engine.py"
 HERE = "tests/devices/push"
 FLOW = "tests/campaigns/pipeline/test_flow.py"
+SECOND = "tests/services/test_second_service.py"
+SETTLING = "tests/campaigns/pipeline/test_settling.py"
+CONTACT = "tests/campaigns/pipeline/test_contact.py"
 BREAKER = "tests/campaigns/pipeline/test_breaker.py"
 LOST = "Lost.AMBIGUOUS if complete and not refused else Lost.NOT_SENT"
 
@@ -224,8 +227,81 @@ MISTAKES = (
         (28,),
         "an expired channel is kept",
         "campaigns/pipeline/recording.py",
-        "if decision.outcome is Outcome.GONE:",
-        "if decision.outcome is Outcome.DROPPED:",
+        "if decision.outcome is Outcome.GONE else None",
+        "if decision.outcome is Outcome.DROPPED else None",
         (f"{FLOW}::test_an_expired_channel_is_retired_with_the_campaign_that_showed_it",),
+    ),
+    Mutation(
+        (56,),
+        "what was heard of a former address is taken for the present one",
+        "devices/models.py",
+        "contact if contact and contact.mark == mark(self.address_digest) else",
+        "contact if contact else",
+        (f"{SETTLING}::test_a_late_answer_judges_only_the_address_that_was_pushed_to", CONTACT),
+    ),
+    Mutation(
+        (56,),
+        "what was accepted of a former address is kept for the present one",
+        "campaigns/pipeline/recording.py",
+        "WHEN devices_contact.mark = excluded.mark THEN devices_contact.accepted_at END",
+        "ELSE devices_contact.accepted_at END",
+        (CONTACT,),
+    ),
+    Mutation(
+        (),
+        "a kind that a service cannot carry is called wrong",
+        "campaigns/pipeline/transfer.py",
+        "verdict = Verdict(Outcome.SKIPPED, str(why))",
+        "verdict = Verdict(Outcome.REJECTED, str(why))",
+        (f"{SECOND}::test_a_kind_it_cannot_carry_is_skipped_counted_before_and_pauses_nothing",),
+    ),
+    Mutation(
+        (),
+        "who is left out is not counted before",
+        "campaigns/compose/preflight.py",
+        "unable = [one for one in reach if not kinds & one.service.kinds]",
+        "unable: list[Reach] = []",
+        (f"{SECOND}::test_a_kind_it_cannot_carry_is_skipped_counted_before_and_pauses_nothing",),
+    ),
+    Mutation(
+        (),
+        "an address without a slash is judged once for all",
+        "campaigns/pipeline/rendering.py",
+        "if slash and start in self._judged",
+        "if start in self._judged",
+        (f"{SECOND}::test_an_address_without_a_slash_is_judged_as_a_whole_every_time",),
+    ),
+    Mutation(
+        (),
+        "a token that is refused is not renewed",
+        "campaigns/pipeline/tokens.py",
+        "        self._on_trial.add(whose)\n        return True",
+        "        self._on_trial.add(whose)\n        return False",
+        (f"{SECOND}::test_a_token_that_is_not_taken_is_renewed_once_and_costs_no_attempt",),
+    ),
+    Mutation(
+        (),
+        "tokens are renewed for ever",
+        "campaigns/pipeline/tokens.py",
+        "        if whose in self._on_trial:",
+        "        if False:",
+        (f"{SECOND}::test_a_new_token_that_is_not_taken_either_is_about_our_account",),
+        seconds=240.0,
+    ),
+    Mutation(
+        (24,),
+        "a part of a service that is down takes pushes on",
+        "campaigns/pipeline/breaker.py",
+        "        if circuit in self.shut:",
+        "        if False:",
+        (f"{SECOND}::test_one_line_that_is_down_holds_up_no_other_and_burns_nobodys_attempts",),
+    ),
+    Mutation(
+        (),
+        "an answer is taken for an authenticated one",
+        "devices/push/verdicts.py",
+        "key = (service.slug, authenticated, answer.raw, answer.body)",
+        "key = (service.slug, True, answer.raw, answer.body)",
+        ("tests/devices/push/test_verdicts.py::test_whatever_differs_is_asked_about",),
     ),
 )

@@ -18,7 +18,7 @@ from campaigns.models import Batch, Campaign, Delivery, Notification, pack
 from campaigns.pipeline import tasks
 from devices.common import clock
 from devices.common.secrets import digest
-from devices.models import App, Device, Segment, Tag
+from devices.models import App, Contact, Device, Segment, Tag, mark
 from devices.versions import rank
 from pushadmin.overview import SHOWN
 
@@ -35,8 +35,9 @@ def more(app: App, count: int) -> None:
         state = {"status": "retired", "retired_reason": f"Reason {number}"} if number % 3 == 0 else {}
         device = Device.objects.create(
             app=app, service="mpns", address=f"x{number}", address_digest=digest(f"x{number}"), seen_at=clock.now(),
-            installation=f"phone-{number}", connection=f"word {number}", **versions, **state,
+            installation=f"phone-{number}", **versions, **state,
         )  # fmt: skip
+        Contact.objects.create(device=device, mark=mark(device.address_digest), connection=f"word {number}")
         device.tags.add(Tag.objects.get_or_create(app=app, name="ski")[0])
         sent(app, device, Campaign.Status.FINISHED)
         sent(app, device, Campaign.Status.SENDING)
@@ -75,11 +76,11 @@ PAGES: dict[str, int] = {
     "/campaigns/campaign/{draft}/change/": 12,
     "/campaigns/campaign/add/": 9,
     "/campaigns/campaign/reach/?app={app}&segment={segment}": 6,
-    "/devices/device/": 11,
-    "/devices/device/?q=phone-": 12,
-    "/devices/device/?status__exact=active&service=mpns&app__id__exact={app}&test__exact=0": 11,
+    "/devices/device/": 12,
+    "/devices/device/?q=phone-": 13,
+    "/devices/device/?status__exact=active&service=mpns&app__id__exact={app}&test__exact=0": 12,
     "/devices/device/?connection=word+1&os=8&language=d1&tag=ski": 10,
-    "/devices/device/?o=3": 11,
+    "/devices/device/?o=3": 12,
     "/devices/device/{device}/change/": 6,
     "/devices/app/": 6,
     "/devices/app/{app}/change/": 7,

@@ -53,7 +53,8 @@ def test_senders_that_claim_at_the_same_time_never_get_the_same_batch(house: Hou
     assert sorted(device for claim in claims for device in claim.pending) == sorted(phone.pk for phone in phones)
 
 
-def test_claims_go_round_the_campaigns(house: House) -> None:
+def test_claims_go_round_the_campaigns(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaigns.pipeline.planning.BATCH", 500)
     large, _, journal = claimed(house, 1600)
     small = house.campaign()
     release.start(small, None)

@@ -341,6 +341,7 @@ def test_a_scheduled_campaign_starts_by_itself(house: House, clock: Any) -> None
 
 def test_at_any_time_a_batch_adds_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looked at after every window: counters, deliveries and who is moved tell the same of one that is being sent."""
+    monkeypatch.setattr("campaigns.pipeline.planning.BATCH", 500)
     house.phones(*["ok"] * 600, *["queue-full"] * 3, *["inactive"] * 2)
     house.phones("ok", hold_until=now() + timedelta(hours=1))
     looks: list[str] = []

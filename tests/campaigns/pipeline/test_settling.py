@@ -330,7 +330,7 @@ def test_a_late_answer_judges_only_the_address_that_was_pushed_to(house: House, 
         change(phone, Registration.read({"address": house.emulator.uri(f"ok.{house.mark}-new")}, phone))
     assert adopt() == 1
     phone.refresh_from_db()
-    judged = (phone.status == Device.Status.RETIRED, phone.hold_until is not None, phone.connection != "")
+    judged = (phone.status == Device.Status.RETIRED, phone.hold_until is not None, phone.heard.connection != "")
     assert judged == ((False,) * 3 if moved else (verdict is EXPIRED, verdict is HELD, True))
 
 
