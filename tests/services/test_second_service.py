@@ -179,7 +179,7 @@ def test_of_two_contents_each_device_gets_one_and_its_row_says_which(town: Town)
     assert 15 <= list(said.values()).count("a") <= 45
 
 
-def test_a_journal_keeps_which_content_it_was() -> None:
+def test_a_journal_keeps_which_content_it_was(db: None) -> None:
     answered = Answered(5, Verdict(Outcome.ACCEPTED), 200, 7, now())
     told = answered._replace(variant="b", language="de")
     line = journal.spelled(told).split(" ", 2)

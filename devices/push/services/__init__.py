@@ -19,8 +19,13 @@ def all_services() -> tuple[PushService, ...]:
         loaded = importlib.import_module(f"{__name__}.{module.name}")
         for _, kind in inspect.getmembers(loaded, inspect.isclass):
             if issubclass(kind, PushService) and not inspect.isabstract(kind) and kind.__module__ == loaded.__name__:
-                found.append(kind())
+                found.append(_made(kind))
     return tuple(sorted(found, key=lambda service: service.label))
+
+
+@cache
+def _made(kind: type[PushService]) -> PushService:
+    return kind()
 
 
 @cache
