@@ -13,7 +13,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from campaigns.models import Batch, Campaign, Delivery, MoveRefused, refusal, unpack
+from campaigns.models import Batch, Campaign, Delivery, MoveRefused, refusal
+from campaigns.packing import unpack
 from campaigns.pipeline import planning, settling, tasks
 from campaigns.pipeline.planning import repeatable
 from campaigns.pipeline.transfer import ALONE

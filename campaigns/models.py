@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -309,19 +306,3 @@ class Worker(models.Model):
     restarts = models.PositiveIntegerField(default=0)  # watchdog: how often it restarted the cluster
     note = models.CharField(max_length=300, blank=True)  # watchdog: why it did so last
     recorded_at = models.DateTimeField(null=True)  # sender: when it last wrote a window, exact to a second
-
-
-def pack(ids: Iterable[int]) -> bytes:
-    """Return device ids as Batch.ids stores them: 8 bytes each, big-endian."""
-    packed = array("q", ids)
-    if sys.byteorder == "little":
-        packed.byteswap()
-    return packed.tobytes()
-
-
-def unpack(blob: bytes | memoryview) -> list[int]:
-    """Return the device ids that ``pack`` was given."""
-    unpacked = array("q", bytes(blob))
-    if sys.byteorder == "little":
-        unpacked.byteswap()
-    return unpacked.tolist()

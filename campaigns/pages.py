@@ -12,7 +12,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from campaigns.models import Batch, Campaign, unpack
+from campaigns.models import Batch, Campaign
+from campaigns.packing import unpack
 from devices.common.query import primary_key
 from devices.models import Device
 

@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 from django.db.models import Q, QuerySet
 from django.http import StreamingHttpResponse
 
-from campaigns.models import Batch, Campaign, Delivery, unpack
+from campaigns.models import Batch, Campaign, Delivery
+from campaigns.packing import unpack
 from devices.common.cells import Lines
 from devices.common.query import primary_key
 from devices.finding import meant_by

@@ -12,7 +12,8 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext, ngettext
 
-from campaigns.models import Batch, Campaign, Delivery, pack
+from campaigns.models import Batch, Campaign, Delivery
+from campaigns.packing import pack
 from campaigns.pipeline.statements import rows_of
 from devices import segments
 from devices.common import clock

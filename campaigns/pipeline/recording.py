@@ -11,7 +11,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from campaigns.models import Batch, Delivery, pack
+from campaigns.models import Batch, Delivery
+from campaigns.packing import pack
 from campaigns.pipeline.retry import Decision, decide
 from campaigns.pipeline.statements import adapted, any_of, execute, update
 from campaigns.pipeline.values import Answered, Claim, DeviceRow, Later, Window, message_id

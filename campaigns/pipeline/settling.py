@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
-from campaigns.models import Batch, Campaign, Delivery, MoveRefused, pack, unpack
+from campaigns.models import Batch, Campaign, Delivery, MoveRefused
+from campaigns.packing import pack, unpack
 from campaigns.pipeline import journal
 from campaigns.pipeline.outage import AWAY
 from campaigns.pipeline.recording import Fenced, record

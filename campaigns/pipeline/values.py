@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from campaigns.models import Batch, unpack
+from campaigns.packing import unpack
 from devices.push.base import Verdict
+
+if TYPE_CHECKING:
+    from campaigns.models import Batch
 
 
 class DeviceRow(NamedTuple):

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from django.db.models import Count, Max, Q, Sum
 
-from campaigns.models import Batch, Campaign, Delivery, unpack
+from campaigns.models import Batch, Campaign, Delivery
 from campaigns.monitor.stats import FINAL, progress
+from campaigns.packing import unpack
 from campaigns.pipeline.recording import COUNTERS
 from campaigns.pipeline.values import message_id
 from devices.common import clock

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from campaigns.models import Batch, Campaign, Delivery, pack
+from campaigns.models import Batch, Campaign, Delivery
+from campaigns.packing import pack
 from devices.common.clock import now
 from devices.models import ApiKey, Device, Segment
 from tests.browser import barriers

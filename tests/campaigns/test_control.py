@@ -13,8 +13,9 @@ from django.db import connection
 from campaigns import control
 from campaigns.compose import release
 from campaigns.control import NotReady
-from campaigns.models import Batch, Campaign, Delivery, MoveRefused, unpack
+from campaigns.models import Batch, Campaign, Delivery, MoveRefused
 from campaigns.monitor import stats
+from campaigns.packing import unpack
 from campaigns.pipeline import claiming, planning, sending, settling
 from campaigns.pipeline.journal import Journal
 from campaigns.pipeline.transfer import ALONE

@@ -14,7 +14,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.models import Batch, Campaign, Delivery, Notification, pack
+from campaigns.models import Batch, Campaign, Delivery, Notification
+from campaigns.packing import pack
 from campaigns.pipeline import tasks
 from devices.common import clock
 from devices.common.secrets import digest

@@ -24,8 +24,9 @@ from django.db import Error, connection  # noqa: E402 (after setup)
 from campaigns import control  # noqa: E402
 from campaigns.compose import release  # noqa: E402
 from campaigns.control import NotReady  # noqa: E402
-from campaigns.models import Batch, Campaign, Delivery, MoveRefused, Notification, pack, unpack  # noqa: E402
+from campaigns.models import Batch, Campaign, Delivery, MoveRefused, Notification  # noqa: E402
 from campaigns.monitor import stats  # noqa: E402
+from campaigns.packing import pack, unpack  # noqa: E402
 from campaigns.pipeline import sending  # noqa: E402
 from campaigns.pipeline.recording import LEASE  # noqa: E402
 from campaigns.pipeline.values import message_id  # noqa: E402

@@ -10,7 +10,8 @@ import pytest
 from django.db import connection
 
 from campaigns.compose import release
-from campaigns.models import Batch, Campaign, unpack
+from campaigns.models import Batch, Campaign
+from campaigns.packing import unpack
 from campaigns.pipeline import claiming, sending
 from campaigns.pipeline.journal import Journal
 from campaigns.pipeline.recording import record

@@ -11,8 +11,9 @@ from cryptography.fernet import Fernet
 from campaigns import control
 from campaigns.compose import release
 from campaigns.control import NotReady
-from campaigns.models import Batch, Campaign, Delivery, MoveRefused, unpack
+from campaigns.models import Batch, Campaign, Delivery, MoveRefused
 from campaigns.monitor import stats
+from campaigns.packing import unpack
 from campaigns.pipeline import sending
 from campaigns.pipeline.recording import COUNTERS, record
 from campaigns.pipeline.sending import Sender

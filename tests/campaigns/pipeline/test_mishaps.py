@@ -13,7 +13,8 @@ from django_q.exceptions import TimeoutException
 
 from campaigns import control
 from campaigns.compose import release
-from campaigns.models import Batch, Campaign, pack, unpack
+from campaigns.models import Batch, Campaign
+from campaigns.packing import pack, unpack
 from campaigns.pipeline import claiming, sending, settling, tasks
 from campaigns.pipeline.journal import Journal
 from campaigns.pipeline.recording import LEASE

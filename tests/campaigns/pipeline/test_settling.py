@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from campaigns.compose import release
-from campaigns.models import Batch, Campaign, Delivery, unpack
+from campaigns.models import Batch, Campaign, Delivery
+from campaigns.packing import unpack
 from campaigns.pipeline import claiming, sending, settling
 from campaigns.pipeline.journal import Journal
 from campaigns.pipeline.recording import LEASE, Fenced, record
