@@ -125,7 +125,7 @@ def cancel(campaign: Campaign) -> None:
     campaign.move(Status.CANCELLED, finished_at=clock.now())
 
 
-def send_again(campaign: Campaign, which: str, by: AbstractBaseUser | None = None) -> int:
+def send_again(campaign: Campaign, which: str) -> int:
     """Send once more to the "failed" or the "unknown" of a finished campaign; return how many devices that are.
 
     Their batches are made by the senders, as those of the first time are (planning.repeatable tells for whom).
@@ -175,7 +175,7 @@ def _given_up(campaign: Campaign, status: str, devices: set[int] | None, verdict
     return count
 
 
-def try_parked(campaign: Campaign, by: AbstractBaseUser | None = None, more: timedelta | None = None) -> int:
+def try_parked(campaign: Campaign, more: timedelta | None = None) -> int:
     """Let parked devices be tried again, each alone; return how many. Who ends its sender again is parked again."""
     with transaction.atomic():
         row = Campaign.objects.select_for_update().get(pk=campaign.pk)

@@ -101,9 +101,7 @@ def choices() -> list[tuple[str, str, str]]:
 class SegmentForm(forms.ModelForm):
     """A rule in plain words: rows of "field comparison value", and how they go together."""
 
-    match = forms.ChoiceField(
-        label=_("Devices for which"), choices=[(name, f"{words} these are true") for name, words in MATCHES.items()]
-    )
+    match = forms.ChoiceField(label=_("Devices for which"), choices=list(MATCHES.items()))
 
     class Meta:
         model = Segment

@@ -20,7 +20,11 @@ from devices.models import App, Device, service_choices
 from devices.push.services import all_services
 from devices.versions import rank
 
-MATCHES = {"all": "all of", "any": "any of", "none": "none of"}
+MATCHES = {
+    "all": gettext_lazy("all of these are true"),
+    "any": gettext_lazy("any of these are true"),
+    "none": gettext_lazy("none of these are true"),
+}
 LONGEST_VALUE = 200
 MOST_CONDITIONS = 30
 IS, IS_NOT = gettext_lazy("is"), gettext_lazy("is not")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 
 def rank(version: str) -> int | None:
     """Return a dotted version as one sortable number, 16 bits for each of the first four parts; None if it has none.
@@ -16,6 +18,7 @@ def rank(version: str) -> int | None:
     return (min(padded[0], 0x7FFF) << 48) | (padded[1] << 32) | (padded[2] << 16) | padded[3]
 
 
+@lru_cache(maxsize=1024)  # a campaign's devices have the same few
 def unranked(rank: int | None) -> tuple[int, ...]:
     """Return the version numbers that ``rank`` packed into one."""
     if rank is None:

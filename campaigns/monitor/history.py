@@ -37,6 +37,8 @@ COLUMNS = (
     "milliseconds",
     "message_id",
     "at",
+    "variant",
+    "language",
 )
 
 
@@ -175,6 +177,8 @@ def _values(row: Any) -> list[Any]:
         row.milliseconds,
         row.message_id,
         row.at.isoformat(),
+        row.variant,
+        row.language,
     ]
 
 

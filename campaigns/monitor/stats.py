@@ -1,4 +1,4 @@
-"""The numbers on the pages, one query each. Their cost depends on open batches, never on how many were pushed."""
+"""The numbers on the pages, one query each over a campaign's batches: a thousandth as many rows as it has devices."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Progress:
     attempts: int  # pushes that were answered or lost, all attempts
     repeats: int  # devices queued for a further attempt
     repeat_at: datetime | None  # when the next of them is due
-    in_flight: int  # devices released to senders and without a record
+    in_flight: int  # devices that may be on the wire, at the most: how far their batches were released
     parked: int
     denied: int = 0  # attempts that were refused for our credential
 

@@ -125,7 +125,7 @@ def step(act: Callable[..., None], told: Any) -> Step:
 def again(which: str) -> Step:
     """Return the step that sends once more to the ``which`` ("failed" or "unknown")."""
     return counted(
-        lambda campaign, by, more: control.send_again(campaign, which, by),
+        lambda campaign, by, more: control.send_again(campaign, which),
         ngettext_lazy("Once more to %(count)d device.", "Once more to %(count)d devices.", "count"),
     )
 
@@ -150,7 +150,7 @@ VERBS: dict[str, Step] = {
         ngettext_lazy("Going on without %(count)d device.", "Going on without %(count)d devices.", "count"),
     ),
     "parked-again": counted(
-        control.try_parked,
+        lambda campaign, by, more: control.try_parked(campaign, more),
         ngettext_lazy(
             "Trying %(count)d device again, alone.", "Trying %(count)d devices again, one at a time.", "count"
         ),

@@ -111,9 +111,9 @@ def _repeat_some(campaign: Campaign) -> bool:
     wanted = repeatable(campaign, campaign.again).filter(device_id__gt=campaign.cursor).order_by("device_id")
     columns = ("device_id", "batch__service", "attempt", "copies", "batch", "outcome")
     rows = list(wanted.values_list(*columns)[:CHUNK])
-    devices = [row[0] for row in rows]
+    devices = [device for device, *_ in rows]
     Delivery.objects.filter(campaign=campaign, device__in=devices, latest=True).update(latest=False)
-    _count_as_repeated(Counter((row[5], row[4]) for row in rows))
+    _count_as_repeated(Counter((outcome, batch) for *_, batch, outcome in rows))
     members: dict[tuple[str, int], list[tuple[int, int]]] = {}
     for device, service, attempt, copies, _, _ in rows:
         members.setdefault((service, attempt + 1), []).append((device, copies))

@@ -13,7 +13,7 @@ from campaigns.models import Notification
 from campaigns.pipeline.tokens import Tokens
 from campaigns.pipeline.values import DeviceRow
 from devices.models import Credential
-from devices.push.base import Payload, PushService, Request, Target, TokenRefused
+from devices.push.base import Payload, PushService, Request, TokenRefused
 from devices.push.fields import MessageInvalid, built
 from devices.push.message import Message
 from devices.push.services import all_services, find
@@ -112,9 +112,7 @@ class Renderer:
         if isinstance(shared, CannotShow):
             raise shared
         service = shared.service
-        target = Target(self._dialled(service, device.address), (), device.keys or {})
-        if service.per_device or type(service).circuit is not PushService.circuit:
-            target = target_of(target.address, device.os_rank, device.keys)
+        target = target_of(self._dialled(service, device.address), device.os_rank, device.keys)
         request = service.build(target, shared.payload, message_id, self.credential, self.token)
         return Rendered(request, service, service.circuit(target), shared.variant, shared.language)
 

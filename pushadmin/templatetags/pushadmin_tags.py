@@ -1,15 +1,17 @@
-"""Template tags of the theme: icons, states, bars, sparklines, numbers and times. docs/pages.md shows each in use."""
+"""Template tags of the theme: icons, states, bars, numbers and times. docs/pages.md shows each in use."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from django import template
 from django.templatetags.static import static
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from pushadmin.words import LOOKS, look
 
@@ -76,19 +78,22 @@ def ago(value: datetime | None) -> SafeString | str:
 def in_words(seconds: float) -> str:
     """Return a distance in time as words: 5 → "just now", 7300 → "2 hours ago", -90 → "in 1 minute"."""
     if abs(seconds) < 10:
-        return "just now"
-    words = duration(timedelta(seconds=abs(seconds)))
-    return f"{words} ago" if seconds > 0 else f"in {words}"
+        return _("just now")
+    words = {"time": duration(timedelta(seconds=abs(seconds)))}
+    return (_("%(time)s ago") if seconds > 0 else _("in %(time)s")) % words
 
 
 @register.filter
 def duration(value: timedelta) -> str:
     """Return a length of time in its largest unit: 7300 seconds → "2 hours"."""
-    seconds = value.total_seconds()
-    units = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
-    unit = next((unit for unit, length in units.items() if seconds >= length), "second")
-    count = int(seconds // units[unit])
-    return f"{count} {unit}{'' if count == 1 else 's'}"
+    seconds = int(value.total_seconds())
+    if seconds >= 86400:
+        return ngettext("%(n)d day", "%(n)d days", seconds // 86400) % {"n": seconds // 86400}
+    if seconds >= 3600:
+        return ngettext("%(n)d hour", "%(n)d hours", seconds // 3600) % {"n": seconds // 3600}
+    if seconds >= 60:
+        return ngettext("%(n)d minute", "%(n)d minutes", seconds // 60) % {"n": seconds // 60}
+    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
 
 
 class Part(NamedTuple):
@@ -132,7 +137,7 @@ def outcome_bar(
         "parts": shown,
         "rest": max(rest, 0),
         "rest_label": rest_label,
-        "label": ", ".join(spoken) or "nothing yet",
+        "label": ", ".join(spoken) or _("nothing yet"),
         "legend": legend,
     }
 
@@ -143,37 +148,7 @@ def progress_bar(done: int, total: int, label: str = "", tone: str = "info") -> 
     percent = min(100.0, 100 * done / total) if total else 0.0
     return format_html(
         '<svg class="bar" role="img" aria-label="{}"><rect class="tone-{}" width="{}%" height="100%"></rect></svg>',
-        label or f"{done:,} of {total:,}",
+        label or _("%(done)s of %(total)s") % {"done": f"{done:,}", "total": f"{total:,}"},
         tone,
         f"{percent:.2f}",
     )
-
-
-@register.simple_tag
-def sparkline(values: Iterable[float], label: str) -> SafeString:
-    """Draw a small line of at least two values, oldest first. ``label`` says in words what it shows."""
-    points = plot(list(values))
-    if len(points) < 2:
-        return SafeString("")
-    x, y = points[-1]
-    return format_html(
-        '<svg class="spark" viewBox="0 0 120 32" role="img" aria-label="{}">'
-        '<polyline points="{}"></polyline><circle cx="{}" cy="{}" r="3"></circle></svg>',
-        label,
-        format_html_join(" ", "{},{}", points),
-        x,
-        y,
-    )
-
-
-def plot(values: Sequence[float]) -> list[tuple[str, str]]:
-    """Return values as points of a field 120 wide and 32 high; equal values lie on the middle line."""
-    if len(values) < 2:
-        return []
-    low, high = min(values), max(values)
-    scale = (high - low) or 1
-    middle = 0.5 if high == low else 0.0
-    return [
-        (f"{3 + 114 * place / (len(values) - 1):.1f}", f"{29 - 26 * ((value - low) / scale + middle):.1f}")
-        for place, value in enumerate(values)
-    ]

@@ -132,7 +132,7 @@ def again(seed: int) -> int:
 def unpark(seed: int) -> int:
     """Let parked devices be tried again."""
     parked = {batch.campaign for batch in Batch.objects.filter(status=Batch.Status.PARKED).select_related("campaign")}
-    return sum(control.try_parked(row, None, timedelta(days=1)) for row in parked if row.status != Status.CANCELLED)
+    return sum(control.try_parked(row, timedelta(days=1)) for row in parked if row.status != Status.CANCELLED)
 
 
 # Devices
