@@ -215,7 +215,7 @@ def _mark_devices(
 # What is not told keeps its place, unless it was heard of another address.
 HEAR = """
     INSERT INTO devices_contact (device_id, mark, accepted_at, connection, connection_at)
-    SELECT id, substr(address_digest, 1, 16), %s, %s, %s FROM devices_device WHERE {theirs}
+    SELECT id, substr(address_digest, 1, 16), %s, %s, %s FROM devices_device WHERE {theirs} ORDER BY id
     ON CONFLICT (device_id) DO UPDATE SET
         mark = excluded.mark,
         accepted_at = CASE WHEN excluded.accepted_at IS NOT NULL THEN excluded.accepted_at

@@ -276,6 +276,8 @@ class Sender:
     def _put_away(self, transfer: Transfer) -> None:
         finish(transfer.claim.campaign)
         self.transfers.remove(transfer)
+        if transfer.pause_reason:  # whoever resumes it may have put its credential right
+            self.renderers.pop((transfer.claim.campaign, transfer.claim.service), None)
         self.ended += 1
         if transfer.journal.held:
             transfer.journal.clear()

@@ -58,7 +58,9 @@ def any_of(column: str, values: list[Any], kind: str = "bigint") -> Condition:
 
 def rows_of(query: QuerySet[Any, Any]) -> Rows:
     """Return what a query of plain columns gives, as the database gives it: for many rows of numbers and words."""
-    return execute(*query.query.sql_with_params())[1]
+    with connection.cursor() as cursor:
+        cursor.execute(*query.query.sql_with_params())
+        return list(cursor.fetchall())
 
 
 def update(

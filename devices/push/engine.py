@@ -333,6 +333,8 @@ def parsed(block: bytes) -> tuple[int, Mapping[str, str] | None]:
     while end := END.search(block):
         first, *lines = block[: end.start()].split(b"\n")
         status = first.partition(b" ")[2][:3]
+        if not status.isdigit():
+            break
         if not status.startswith(b"1"):
             headers = dict(map(_header, lines))
             headers.pop("", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -381,3 +382,18 @@ def test_an_address_that_found_another_way_into_the_database_is_never_dialled(ho
     assert latest(campaign, bad).outcome == "rejected"
     assert latest(campaign, bad).http_status is None
     assert outcomes(campaign) == {"accepted": 1, "rejected": 1}
+
+
+def test_whoever_puts_the_credential_right_and_goes_on_at_once_is_believed(house: House) -> None:
+    """What was read of a campaign is kept for two seconds, and not beyond the pause for a refused credential."""
+    house.phones(*["forbidden"] * 30)
+    campaign = house.campaign()
+    release.start(campaign, None)
+    sender = Sender.create()
+    try:
+        sender.run(lambda: False, time.monotonic() + 30)
+        campaign.refresh_from_db()
+        assert campaign.status == Status.PAUSED
+        assert sender.renderers == {}
+    finally:
+        sender.close()
