@@ -45,7 +45,7 @@ class StageFailedError(Exception):
 
 @dataclass(frozen=True)
 class Stage:
-    """One measurement. ``measure`` returns pushes a second, µs of CPU a push, and perhaps seconds to the first push."""
+    """One measurement: pushes a second, µs of CPU a push, perhaps seconds to the first push, and MB of memory."""
 
     label: str
     measure: Callable[[], tuple[float, ...]]
@@ -104,8 +104,10 @@ def one_way(way: str, host: str, count: int) -> tuple[float, float]:
 
 def product(
     host: str, count: int, *, postgres: bool, senders: int, ready: float = 30.0, within: float | None = None
-) -> tuple[float, float, float]:
-    """Send one campaign with history; return (deliveries a second, µs of CPU a delivery, seconds to the first push).
+) -> tuple[float, float, float, float]:
+    """Send one campaign with history; return what its stage tells.
+
+    That is deliveries a second, µs of CPU a delivery, seconds to the first push, MB of memory of the largest sender.
 
     AssertionError when the senders are not there within ``ready`` seconds, or it is not finished ``within`` seconds.
     """
@@ -126,12 +128,13 @@ def product(
         after = _cpu(world)
         assert before.keys() == after.keys(), f"senders {list(before)} became {list(after)}: their CPU is not known"
         spent = sum(after.values()) - sum(before.values())
+        memory = max(process.memory_info().rss for process in world.processes("worker")) / 1e6
         ((total, first, last, started),) = world.query(
             "SELECT count(*), min(at), max(at), (SELECT started_at FROM campaigns_campaign) FROM campaigns_delivery"
         )
         assert total == count, f"{total} deliveries instead of {count}"
         seconds = _moment(last) - _moment(first)
-        return count / seconds, 1e6 * spent / count, _moment(first) - _moment(started)
+        return count / seconds, 1e6 * spent / count, _moment(first) - _moment(started), memory
 
 
 def seen(world: World) -> dict[str, object]:
@@ -189,6 +192,8 @@ def table(found: dict[str, list[tuple[float, ...]]]) -> str:
         lines.append(f"{label:50} {speed:10,.0f} {cpu} {speed / speeds[BARE]:13.2f} {speed / speeds[ENGINE]:6.2f}")
     firsts = [one[2] for runs in found.values() for one in runs if len(one) > 2]
     lines += ["", f"from the click to the first answer: {median(firsts):.2f} s"]
+    if memory := [one[3] for runs in found.values() for one in runs if len(one) > 3]:
+        lines.append(f"memory of the largest sender: {max(memory):.0f} MB")
     return "\n".join(lines)
 
 

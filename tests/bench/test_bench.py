@@ -53,5 +53,6 @@ def test_what_a_stage_measured_is_said_at_once_and_set_against_the_bare_loop(
 ) -> None:
     assert bench.Stage("b our engine alone", lambda: (1000.0, 8.0)).run() == (1000.0, 8.0)
     assert "1,000 a second" in capsys.readouterr().out
-    shown = bench.table({bench.BARE: [(2000.0, 4.0)], bench.ENGINE: [(1000.0, 8.0)], "c": [(500.0, 9.0, 0.3)]})
-    assert shown.splitlines()[-3].split() == ["c", "500", "9", "0.25", "0.50"]
+    shown = bench.table({bench.BARE: [(2000.0, 4.0)], bench.ENGINE: [(1000.0, 8.0)], "c": [(500.0, 9.0, 0.3, 93.0)]})
+    assert shown.splitlines()[-4].split() == ["c", "500", "9", "0.25", "0.50"]
+    assert shown.endswith("from the click to the first answer: 0.30 s\nmemory of the largest sender: 93 MB")
