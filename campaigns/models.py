@@ -262,7 +262,7 @@ class Delivery(models.Model):
     reason = models.CharField(max_length=300, blank=True)
     at = models.DateTimeField()
     # Which content it was (Notification.variant and .language), so that they can be counted one by one.
-    # The database knows the default too: senders of the version before write rows without them.
+    # The database knows the default too, for rows that others make.
     variant = models.CharField(max_length=20, blank=True, default="", db_default="")
     language = models.CharField(max_length=35, blank=True, default="", db_default="")
 

@@ -110,7 +110,7 @@ class Device(models.Model):
         ACTIVE = "active", _("active")
         RETIRED = "retired", _("retired")
 
-    # Without an index of its own: two below begin with it, and every one costs each push 1.5 µs of the database.
+    # Without an index of its own: two below begin with it.
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="devices", db_index=False)
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     secret_digest = models.CharField(max_length=64, editable=False)

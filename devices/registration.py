@@ -100,6 +100,8 @@ class Registration:
             keys=reader.keys(service) if known is None or given.get("address") is not None else {},
             given=frozenset(name for name in given if given[name] is not None),
         )
+        if known is not None and given.get("keys") and not given.get("address"):
+            reader.problems["keys"] = _("keys: they come with an address.")
         if reader.problems:
             raise RegistrationRefused(reader.problems)
         return registration

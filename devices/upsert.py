@@ -82,11 +82,16 @@ def _own(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _contact(devices: Iterable[tuple[Device, Write]]) -> None:
     """Keep what an export tells of how a device was heard of, as it is said of the address it has now."""
-    told = [
-        Contact(device=device, mark=mark(device.address_digest), **heard)
-        for device, write in devices
-        if (heard := {name: write.state[name] for name in HEARD if name in write.state})
-    ]
+    heard = {device: {name: write.state[name] for name in HEARD if name in write.state} for device, write in devices}
+    present = {row.device_id: row for row in Contact.objects.filter(device__in=[one for one in heard if heard[one]])}
+    told = []
+    for device, said in heard.items():
+        contact = present.get(device.pk)
+        if contact is None or contact.mark != mark(device.address_digest):
+            contact = Contact(device=device, mark=mark(device.address_digest))
+        for name, value in said.items():
+            setattr(contact, name, value)
+        told += [contact] if said else []
     if told:
         Contact.objects.bulk_create(
             told, update_conflicts=True, unique_fields=["device"], update_fields=["mark", *HEARD]

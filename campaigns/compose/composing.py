@@ -134,7 +134,7 @@ class Composition:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing has been typed for this kind yet: nobody is blamed for an empty page."""
+        """Whether nothing has been typed for this kind yet: then no problem is shown."""
         return not any(self.fields.values())
 
     @property
@@ -219,7 +219,7 @@ def _goes(asked: FormField, slug: str) -> bool:
 
 
 def _spelled(value: Any) -> str:
-    return "on" if value is True else "" if value in (None, False) else str(value)
+    return "on" if value is True else "" if value is None or value is False else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ def wire(message: Message, options: object | None, service: PushService, target:
     except MessageInvalid as invalid:
         return Wire(service, variant, 0, "", "", (*notes, *invalid.problems), devices)
     head = _head(service, target, payload)
-    return Wire(service, variant, len(payload.body), head, payload.body.decode("utf-8"), notes, devices)
+    return Wire(service, variant, len(payload.body), head, payload.body.decode("utf-8", "replace"), notes, devices)
 
 
 def _head(service: PushService, target: Target, payload: Payload) -> str:

@@ -69,7 +69,7 @@ def reach_of(audience: QuerySet[Device]) -> list[Reach]:
 
 
 @dataclass(frozen=True, slots=True)
-class Class:
+class DeviceClass:
     """The devices of one push service with one version of their OS: how many, and how many of them on hold."""
 
     service: str
@@ -78,7 +78,7 @@ class Class:
     on_hold: int
 
 
-def classes_of(audience: QuerySet[Device]) -> list[Class]:
+def classes_of(audience: QuerySet[Device]) -> list[DeviceClass]:
     """Count an audience by push service and OS, exactly, in one query, the largest class first."""
     held = Q(hold_until__gt=clock.now())
     rows = (
@@ -86,10 +86,10 @@ def classes_of(audience: QuerySet[Device]) -> list[Class]:
         .values_list("service", "os_rank")
         .annotate(all=Count("*"), held=Count("hold_until", filter=held))
     )
-    return sorted((Class(*row) for row in rows), key=lambda one: -one.devices)
+    return sorted((DeviceClass(*row) for row in rows), key=lambda one: -one.devices)
 
 
-def reach_by(classes: Sequence[Class]) -> list[Reach]:
+def reach_by(classes: Sequence[DeviceClass]) -> list[Reach]:
     """Add classes up by push service."""
     slugs = dict.fromkeys(one.service for one in classes)
     theirs = {slug: [one for one in classes if one.service == slug] for slug in slugs}
@@ -148,9 +148,9 @@ def assess(campaign: Campaign) -> Preflight:
         except MessageInvalid:
             continue  # the refusal says it
     warnings += [*_credential_warnings(campaign, reach), *_worker_warnings()]
-    left_out = left_out_of(notifications, audience, reach)
+    left_out = left_out_of(notifications, audience, classes)
     words = segments.in_words(rule)
-    return Preflight(reach, left_out, wires, words, said, _hours(campaign), warnings, _refusal(campaign, reach))
+    return Preflight(reach, left_out, wires, words, said, _hours(campaign), warnings, _refusal(campaign, classes))
 
 
 def _problems(notification: Notification, service: PushService) -> list[Problem]:
@@ -163,37 +163,64 @@ def _problems(notification: Notification, service: PushService) -> list[Problem]
 
 
 def left_out_of(
-    notifications: Sequence[Notification], audience: QuerySet[Device], reach: Sequence[Reach]
+    notifications: Sequence[Notification], audience: QuerySet[Device], classes: Sequence[DeviceClass]
 ) -> list[LeftOut]:
-    """Return who of an audience would be skipped, and why: no service for the kind of message, no text to show."""
-    kinds = {notification.message for notification in notifications}
-    label = MESSAGES[min(kinds)].label.lower() if kinds and kinds <= set(MESSAGES) else "message"
-    unable = [one for one in reach if not kinds & one.service.kinds]
-    found = []
-    for one in unable:
-        told = _("%(service)s cannot carry a %(kind)s.") % {"service": one.service.label, "kind": label}
-        found.append(LeftOut(one.devices, told))
-    languages = {notification.language for notification in notifications}
-    if notifications and "" not in languages:
-        spoken = Q(language__in=languages)
+    """Return who of an audience would be skipped, and why: as the sender decides it, each device counted once."""
+    able = [one for one in classes if not _unable(notifications, one)]
+    reasons: Counter[str] = Counter()
+    for one in classes:
+        if why := _unable(notifications, one):
+            reasons[why] += one.devices
+    found = [LeftOut(count, why) for why, count in reasons.most_common()]
+    # A device is given one variant: only a language that all of them have is sure to be spoken to.
+    variants = {notification.variant for notification in notifications}
+    spoken = [{row.language for row in notifications if row.variant == variant} for variant in variants]
+    languages = set.intersection(*spoken) if spoken else set()
+    if notifications and "" not in languages and able:
+        theirs = Q(language__in=languages)
         for language in languages:
-            spoken |= Q(language__startswith=f"{language}-")
-        others = audience.exclude(service__in=[one.service.slug for one in unable]).exclude(spoken)
-        if count := others.count():
+            if "-" not in language:  # a language includes its regions; a region includes nothing
+                theirs |= Q(language__startswith=f"{language}-")
+        shown = Q()
+        for one in able:
+            shown |= Q(service=one.service, os_rank=one.os_rank)
+        if count := audience.filter(shown).exclude(theirs).count():
             found.append(LeftOut(count, _("There is no text for their language, and none for all others.")))
     return found
 
 
-def check(campaign: Campaign, reach: Sequence[Reach] | None = None) -> None:
+def _unable(notifications: Sequence[Notification], one: DeviceClass) -> str:
+    """Return why devices of a class cannot be shown any of this, as a sentence; "" when they can."""
+    service, why = services.find(one.service), ""
+    for notification in notifications:
+        label = MESSAGES[notification.message].label.lower() if notification.message in MESSAGES else "message"
+        if notification.message not in service.kinds:
+            why = _("%(service)s cannot carry a %(kind)s.") % {"service": service.label, "kind": label}
+            continue
+        try:
+            message, options = message_of(notification), options_of(notification, service)
+        except MessageInvalid:
+            return ""  # the refusal says it
+        try:
+            service.encode(message, variant_of(one)[1], options)
+        except MessageInvalid as invalid:
+            why = str(invalid)
+        else:
+            return ""
+    return why
+
+
+def check(campaign: Campaign, classes: Sequence[DeviceClass] | None = None) -> None:
     """Raise NotReady when the campaign has nothing to say, says it wrongly, or has nobody to say it to.
 
-    Who has counted its audience just now gives the ``reach``.
+    Who has counted its audience just now gives the ``classes``.
     """
     notifications = list(campaign.notifications.all())
     if not notifications:
         raise NotReady(_("This campaign has no message yet."))
     audience = segments.devices(campaign.app, campaign.segment.rule if campaign.segment else {})
-    reach = reach_of(audience) if reach is None else reach
+    classes = classes_of(audience) if classes is None else classes
+    reach = reach_by(classes)
     if not reach:
         told = _("Nobody would get this: “%(name)s” has no device that can be reached.")
         if campaign.segment:
@@ -207,7 +234,7 @@ def check(campaign: Campaign, reach: Sequence[Reach] | None = None) -> None:
             raise NotReady(" ".join(problem.sentence for problem in invalid.problems)) from invalid
         if errors := [problem for problem in problems if problem.level == "error"]:
             raise NotReady(" ".join(problem.sentence for problem in errors))
-    left_out = left_out_of(notifications, audience, reach)
+    left_out = left_out_of(notifications, audience, classes)
     total = sum(one.devices for one in reach)
     if sum(one.devices for one in left_out) >= total:
         raise NotReady(_("Nobody would get this. %(why)s") % {"why": " ".join(one.reason for one in left_out)})
@@ -219,9 +246,9 @@ def _hours(campaign: Campaign) -> int:
     return int(planning.lasts(campaign).total_seconds() // 3600)
 
 
-def _refusal(campaign: Campaign, reach: Sequence[Reach]) -> str:
+def _refusal(campaign: Campaign, classes: Sequence[DeviceClass]) -> str:
     try:
-        check(campaign, reach)
+        check(campaign, classes)
     except NotReady as not_ready:
         return str(not_ready)
     if campaign.send_at and campaign.send_at <= clock.now():
@@ -229,12 +256,12 @@ def _refusal(campaign: Campaign, reach: Sequence[Reach]) -> str:
     return ""
 
 
-def variant_of(one: Class) -> tuple[str, str]:
+def variant_of(one: DeviceClass) -> tuple[str, str]:
     """Return the push service of a class of devices and which bytes they get: the OS alone decides that."""
     return one.service, services.find(one.service).variant(target_of("", one.os_rank))
 
 
-def samples_of(audience: QuerySet[Device], classes: Sequence[Class]) -> dict[tuple[str, str], Target]:
+def samples_of(audience: QuerySet[Device], classes: Sequence[DeviceClass]) -> dict[tuple[str, str], Target]:
     """Return a device for every kind of bytes, of its largest class: one query for each kind, and there are few."""
     found: dict[tuple[str, str], Target] = {}
     for one in classes:
@@ -255,7 +282,7 @@ def _like(service: PushService, variant: str) -> Target:
 
 
 def wires_of(
-    notification: Notification, classes: Sequence[Class], samples: Mapping[tuple[str, str], Target]
+    notification: Notification, classes: Sequence[DeviceClass], samples: Mapping[tuple[str, str], Target]
 ) -> list[Wire]:
     """Return one wire for each kind of bytes that can be shown this, the one for most devices first."""
     message = message_of(notification)

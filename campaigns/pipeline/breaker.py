@@ -7,6 +7,7 @@ of it is, the devices of that part do. When the time is over, one push at a time
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from devices.push.base import Outcome
 TRIP = 20  # failures in a row, of one sender, that open the breaker
 FIRST = timedelta(seconds=15)  # how long it stays open at first; doubled each time the service is still down
 LONGEST = timedelta(minutes=2)
+PROBE = 20.0  # seconds after which a probe without an answer is none any more: a push's deadline is 15
 
 
 def service_failed(answer: Answered) -> bool:
@@ -37,28 +39,28 @@ class Watch:
     tripped: dict[str, str] = field(default_factory=dict)  # circuit → why its breaker must open now
     recovered: set[str] = field(default_factory=set)  # circuits whose breaker must close now
     _failures: Counter[str] = field(default_factory=Counter)
-    _tried: set[str] = field(default_factory=set)  # circuits that are probed with a push that is out
+    _tried: dict[str, float] = field(default_factory=dict)  # circuits with a probe that is out → until when it can be
 
     def learn(self, states: Mapping[str, datetime], now: datetime) -> None:
         """Take note of what the database says: circuit → until when its breaker is open."""
         self.probing = {circuit for circuit, open_until in states.items() if open_until <= now}
         self.shut = {circuit: open_until for circuit, open_until in states.items() if open_until > now}
-        self._tried &= self.probing
+        self._tried = {circuit: until for circuit, until in self._tried.items() if circuit in self.probing}
 
     def rest(self, circuit: str, now: datetime) -> datetime | None:
         """Return until when no push may leave in a part of a service; None when one may, and is about to."""
-        if circuit in self.shut:
-            return self.shut[circuit]
+        if (until := self.shut.get(circuit)) and until > now:
+            return until
         if circuit not in self.probing:
             return None
-        if circuit in self._tried:
+        if self._tried.get(circuit, 0.0) > time.monotonic():
             return now + FIRST
-        self._tried.add(circuit)
+        self._tried[circuit] = time.monotonic() + PROBE
         return None
 
     def hear(self, circuit: str, answers: Iterable[Answered]) -> None:
         """Take note of the answers to pushes."""
-        self._tried.discard(circuit)
+        self._tried.pop(circuit, None)
         for answer in answers:
             if not service_failed(answer):
                 self._failures[circuit] = 0

@@ -34,7 +34,7 @@ def spelled(answer: Answered) -> str:
     unreached = "true" if answer.unreached else "false"
     about = f'"{answer.address_digest}"'
     if answer.variant or answer.language:
-        about += f', "{answer.variant}", "{answer.language}"'
+        about += f", {json.dumps(answer.variant)}, {json.dumps(answer.language)}"
     return f"D {answer.device} [{_spelled(answer.verdict)}, {numbers}, {unreached}, {about}]\n"
 
 

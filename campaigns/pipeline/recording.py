@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 from django.db import connection, transaction
@@ -178,7 +177,7 @@ def _insert(claim: Claim, decided: Sequence[tuple[Answered, Decision]]) -> None:
 def _mark_devices(
     claim: Claim, decided: Iterable[tuple[Answered, Decision]], known: Mapping[int, DeviceRow], now: datetime
 ) -> None:
-    """Note on the devices what their answers showed, in one update per kind of news and in the order of ids.
+    """Note on the devices what their answers showed, in one statement per kind of news.
 
     An answer concerns the address that was pushed to. A device that has registered with another one meanwhile, perhaps
     days before a journal is adopted, is left as it is.
@@ -247,9 +246,8 @@ def _theirs(answers: Sequence[Answered]) -> tuple[str, list[Any]]:
 
     Where two devices of one window have swapped addresses, both addresses got the same news: it is true of either.
     """
-    ordered = sorted(answers, key=attrgetter("device"))  # so that no two senders wait for each other in a circle
-    ids, digests = any_of("id", [answer.device for answer in ordered]), [answer.address_digest for answer in ordered]
-    theirs = any_of("address_digest", digests, "text")
+    ids = any_of("id", [answer.device for answer in answers])
+    theirs = any_of("address_digest", [answer.address_digest for answer in answers], "text")
     return f"{ids.text} AND {theirs.text}", [ids.value, theirs.value]
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from campaigns.models import Notification
-from campaigns.pipeline.tokens import Tokens
+from campaigns.pipeline.tokens import TokenAway, Tokens
 from campaigns.pipeline.values import DeviceRow
 from devices.models import Credential
 from devices.push.base import Payload, PushService, Request, TokenRefused
@@ -19,11 +19,16 @@ from devices.push.message import Message
 from devices.push.services import all_services, find
 from devices.targets import target_of
 
+CIRCUIT = 120  # characters of a circuit's name that tell it from others
 PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_~.-]{0,500}")  # what no two parsers read differently
 
 
 class CannotShow(Exception):
     """This device cannot be shown this campaign: it is left out. ``str(error)`` is a sentence for the history."""
+
+
+class ServiceAway(Exception):
+    """Nothing may leave for this service now, and nobody is to blame. ``str(error)`` says why."""
 
 
 class CredentialLost(Exception):
@@ -44,7 +49,7 @@ def options_of(notification: Notification, service: PushService) -> object | Non
     return options
 
 
-class Class(NamedTuple):
+class Shared(NamedTuple):
     """What all devices share that have the same service, OS version and language."""
 
     service: PushService
@@ -70,13 +75,15 @@ class Renderer:
     Bytes are built once per content and class of devices, not once per device.
     """
 
+    slug: str  # of the service
     contents: Mapping[tuple[str, str], Notification]  # by variant and language
-    credential: object | None = None
+    credential: object | None = field(default=None, repr=False)
     unreadable: str = ""  # why there is no credential, or no token, though one is needed
-    token: str = ""
+    away: str = ""  # why no token could be asked for just now
+    token: str = field(default="", repr=False)
     extra_hosts: frozenset[str] = frozenset()
     _judged: set[str] = field(default_factory=set)
-    _classes: dict[tuple[str, int | None, str, str], Class | CannotShow] = field(default_factory=dict)
+    _classes: dict[tuple[str, int | None, str, str], Shared | CannotShow] = field(default_factory=dict)
     _payloads: dict[tuple[str, str, str, str], Payload] = field(default_factory=dict)
     _variants: list[str] = field(init=False)
 
@@ -88,33 +95,42 @@ class Renderer:
         """Read the campaign's content and the App's credential for a service, with a token where it wants one."""
         rows = Notification.objects.filter(campaign=campaign)
         credential, unreadable = _credential(app, slug)
-        service, token = _named(slug), ""
+        extra_hosts = frozenset({settings.EMULATOR} - {""})
+        service, token, away = _named(slug), "", ""
         if service is not None and not unreadable:
             try:
-                token = tokens.get(app, service, credential)
+                token = tokens.get(app, service, credential, extra_hosts)
             except TokenRefused as refusal:
                 unreadable = str(refusal)
-        extra_hosts = frozenset({settings.EMULATOR} - {""})
-        return cls({(row.variant, row.language): row for row in rows}, credential, unreadable, token, extra_hosts)
+            except TokenAway as absence:
+                away = str(absence)
+        contents = {(row.variant, row.language): row for row in rows}
+        return cls(slug, contents, credential, unreadable, away, token, extra_hosts)
 
     def render(self, device: DeviceRow, message_id: str) -> Rendered:
         """Return the push for one device.
 
-        Raises CannotShow or ValueError when this one cannot get it, CredentialLost when nobody can.
+        Raises CannotShow or ValueError when this one cannot get it, CredentialLost or ServiceAway when nobody can.
         """
         if self.unreadable:
             raise CredentialLost(self.unreadable)
+        if self.away:
+            raise ServiceAway(self.away)
+        if device.service != self.slug:  # another one must never see this one's credential
+            raise CannotShow("It registered with another push service meanwhile.")
         variant = self._variant(message_id)
         key = (device.service, device.os_rank, device.language, variant)
         shared = self._classes.get(key)
         if shared is None:
             shared = self._classes[key] = self._class(device, variant)
         if isinstance(shared, CannotShow):
-            raise shared
+            raise CannotShow(str(shared))  # a new one: an exception keeps every place it was raised at
         service = shared.service
+        if service.device_keys and device.keys is None:
+            raise CredentialLost("The keys of devices cannot be read with this installation's encryption key.")
         target = target_of(self._dialled(service, device.address), device.os_rank, device.keys)
         request = service.build(target, shared.payload, message_id, self.credential, self.token)
-        return Rendered(request, service, service.circuit(target), shared.variant, shared.language)
+        return Rendered(request, service, service.circuit(target)[:CIRCUIT], shared.variant, shared.language)
 
     def _dialled(self, service: PushService, address: str) -> str:
         """Judge an address again at the last moment, whatever way it came into the database.
@@ -137,7 +153,7 @@ class Renderer:
             return self._variants[0] if several else ""
         return self._variants[int(message_id[:8], 16) % several]
 
-    def _class(self, device: DeviceRow, variant: str) -> Class | CannotShow:
+    def _class(self, device: DeviceRow, variant: str) -> Shared | CannotShow:
         service = find(device.service)
         try:
             language = self._language(variant, device.language)
@@ -148,7 +164,7 @@ class Renderer:
                 self._payloads[device.service, kind, variant, language] = payload
         except CannotShow as why:
             return why
-        return Class(service, payload, variant, language)
+        return Shared(service, payload, variant, language)
 
     def _language(self, variant: str, wanted: str) -> str:
         """Return the best language there is: the same, the same without region, the default."""

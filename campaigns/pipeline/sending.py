@@ -201,7 +201,13 @@ class Sender:
         """Return what renders this campaign for this service: content is frozen, a credential may change."""
         key, now = (claim.campaign, claim.service), time.monotonic()
         renderer, made = self.renderers.get(key, (None, 0.0))
-        if renderer is None or now - made > RENDERED or renderer.unreadable or not self.tokens.holds(renderer.token):
+        if (
+            renderer is None
+            or now - made > RENDERED
+            or renderer.unreadable
+            or renderer.away
+            or not self.tokens.holds(renderer.token)
+        ):
             self.renderers = {other: one for other, one in self.renderers.items() if now - one[1] <= RENDERED}
             renderer = Renderer.of(claim.campaign, claim.app, claim.service, self.tokens)
             self.renderers[key] = renderer, now

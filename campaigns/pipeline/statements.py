@@ -36,6 +36,7 @@ def execute(statement: str, parameters: Sequence[Any]) -> tuple[int, Rows]:
             cursor.execute(statement, parameters)
             return cursor.rowcount, cursor.fetchall() if cursor.description else []
     connection.ensure_connection()
+    connection.validate_no_broken_transaction()
     # Not Django's own cursor: that one writes the values into the text, and the server reads it anew each time.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as prepared:
         prepared.execute(statement.encode(), parameters, prepare=True, binary=True)
@@ -103,7 +104,7 @@ def read_devices(ids: list[int]) -> dict[int, DeviceRow]:
         found = Device.objects.filter(pk__in=ids).values_list(*OWN, *(f"contact__{name}" for name in HEARD))
         return {row.id: row for row in map(DeviceRow._make, found)}
     _, rows = execute(READ_DEVICES, [ids])
-    devices = {row[0]: DeviceRow._make(row) for row in rows}
+    devices = {row.id: row for row in map(DeviceRow._make, rows)}
     for device in devices.values():
         if device.keys is not None:
             devices[device.id] = device._replace(keys=_decrypted(device.keys))

@@ -21,7 +21,7 @@ from campaigns.pipeline import retry
 from campaigns.pipeline.breaker import Watch
 from campaigns.pipeline.journal import Journal
 from campaigns.pipeline.recording import LEASE, Fenced, campaign_status, record
-from campaigns.pipeline.rendering import CannotShow, CredentialLost, Rendered, Renderer
+from campaigns.pipeline.rendering import CannotShow, CredentialLost, Rendered, Renderer, ServiceAway
 from campaigns.pipeline.statements import read_devices
 from campaigns.pipeline.tokens import Tokens
 from campaigns.pipeline.values import Answered, Claim, DeviceRow, Window, message_id
@@ -146,6 +146,10 @@ class Transfer:
             except CredentialLost as lost:
                 self.pause_reason, self.leaving = str(lost), True
                 break
+            except ServiceAway as away:
+                self.watch.tripped[self.claim.service] = str(away)
+                self.leaving = True
+                break
             self.next += 1
             if prepared:
                 ready.append(prepared)
@@ -171,8 +175,8 @@ class Transfer:
             if outcome is Outcome.ACCEPTED:
                 self.heard_yes = True
                 if self.renderer.token:
-                    self.tokens.taken(self.claim.app, self.claim.service)
-            elif answered.verdict.stale_credential and self._may_renew():
+                    self.tokens.taken(self.claim.app, self.claim.service, self.renderer.token)
+            elif answered.verdict.stale_credential and self._may_renew(waiting.device):
                 self.deferred.append((waiting.device, self.started_at))  # due at once
                 continue
             elif outcome is Outcome.DENIED and not self.claim.leave_denied:
@@ -199,9 +203,10 @@ class Transfer:
             waiting.message_id,
         )
 
-    def _may_renew(self) -> bool:
+    def _may_renew(self, device: int) -> bool:
         """Return whether a push whose token was not taken may go once more, with a new one and without an attempt."""
-        renewed = self.tokens.refuse(self.claim.app, self.claim.service, self.renderer.token)
+        push = (self.claim.campaign, device)
+        renewed = self.tokens.refuse(self.claim.app, self.claim.service, self.renderer.token, push)
         self.leaving |= renewed  # what is left goes back, and goes on with the new token
         return renewed
 

@@ -35,6 +35,9 @@ class DeviceRow(NamedTuple):
     connection: str | None
     accepted_at: datetime | None
 
+    def __repr__(self) -> str:
+        return f"DeviceRow({self.id})"  # without the keys
+
 
 class Answered(NamedTuple):
     """One push and its verdict, as the sender hands it to the record and as the journal keeps it."""

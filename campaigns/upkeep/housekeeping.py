@@ -14,5 +14,6 @@ def tick() -> None:
         tasks.ring()
     else:
         pruning.prune_if_wanted()
+        pruning.forget_orphans()
         tasks.forget_workers()
         limits.forget_ended()

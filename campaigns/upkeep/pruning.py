@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from campaigns.models import Campaign, Delivery
 from devices.common import clock
+from devices.models import Contact, Device
 
 CHUNK = 5000  # deliveries deleted in one transaction
+LOOKED: dict[str, float] = {}  # on the monotonic clock: when to look again
 ENDED = (Campaign.Status.FINISHED, Campaign.Status.CANCELLED)
 
 
@@ -49,6 +52,14 @@ def _remove_some(campaign: int) -> int:
             statement = f"DELETE FROM {table} WHERE campaign_id = %s AND device_id BETWEEN %s AND %s"  # noqa: S608
             cursor.execute(statement, [campaign, keys[0], keys[-1]])
             return int(cursor.rowcount)
+
+
+def forget_orphans(every: float = 3600.0) -> None:
+    """Remove what was heard of devices that were erased while it was being written; once an hour is enough."""
+    if time.monotonic() < LOOKED.get("orphans", 0.0):
+        return
+    LOOKED["orphans"] = time.monotonic() + every
+    Contact.objects.filter(~Exists(Device.objects.filter(pk=OuterRef("device_id")))).delete()
 
 
 def prune_if_wanted(budget: int = 1) -> None:

@@ -1,7 +1,6 @@
-"""Indexes for lists and counts with a million devices, and fewer of them for every push to write.
+"""Indexes for lists and counts with a million devices, and fewer of them for every change of a device to write.
 
-Each index that holds a column which a push changes makes that row's update write all of them. So language and
-installation have one index each, for any App and for their beginnings, and the App none of its own.
+Language and installation have one index each, for any App and for their beginnings, and the App none of its own.
 """
 
 import django.db.models.deletion

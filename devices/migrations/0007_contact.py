@@ -10,11 +10,11 @@ THERE = """
 """
 BACK = """
     UPDATE devices_device SET
-        accepted_at = (SELECT accepted_at FROM devices_contact WHERE device_id = devices_device.id),
-        connection = (SELECT connection FROM devices_contact WHERE device_id = devices_device.id),
-        connection_at = (SELECT connection_at FROM devices_contact WHERE device_id = devices_device.id)
-    WHERE EXISTS (SELECT 1 FROM devices_contact WHERE device_id = devices_device.id)
-"""
+        accepted_at = (SELECT accepted_at FROM devices_contact WHERE {theirs}),
+        connection = (SELECT connection FROM devices_contact WHERE {theirs}),
+        connection_at = (SELECT connection_at FROM devices_contact WHERE {theirs})
+    WHERE EXISTS (SELECT 1 FROM devices_contact WHERE {theirs})
+""".format(theirs="device_id = devices_device.id AND mark = substr(devices_device.address_digest, 1, 16)")
 
 
 class Migration(migrations.Migration):

@@ -97,6 +97,9 @@ class Request(_Request):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.url!r})"  # without what its headers show
+
     @property
     def all_headers(self) -> tuple[tuple[str, str], ...]:
         """Return every header that we set."""
@@ -196,7 +199,9 @@ class PushService(ABC):
     without_credentials: ClassVar[str] = ""  # a sentence for the App's page while nothing is stored
     options: ClassVar[type | None] = None  # frozen dataclass of what only this service can do with a message
     device_keys: ClassVar[tuple[str, ...]] = ()  # names of the secrets that a device registers with its address
-    per_device: ClassVar[bool] = False  # the bytes differ for every device: nothing of a request is kept for another
+    per_device: ClassVar[bool] = (
+        False  # ``build`` makes other bytes for every device, so nobody's are shown as a sample
+    )
     emulated_path: ClassVar[str] = ""  # of an address at the emulator, with {name} for the device's; "": none there
 
     @abstractmethod
@@ -234,8 +239,7 @@ class PushService(ABC):
     ) -> Request:
         """Address the payload to one device. ``message_id`` is a UUID in its usual spelling.
 
-        ``token`` is the bearer token that ``authorize`` asked for. Unless ``per_device``, the requests to two devices
-        with the same payload, credentials and token differ in nothing but their URL and the message id in a header.
+        ``token`` is the bearer token that ``authorize`` asked for.
         """
 
     @abstractmethod
@@ -249,8 +253,8 @@ class PushService(ABC):
     def circuit(self, target: Target) -> str:
         """Name what fails together with this device: by default the whole service.
 
-        Any other name begins with the service's slug and a colon. While a circuit is broken its devices wait, and no
-        attempt of theirs is burnt.
+        Any other name begins with the service's slug and a colon; 120 characters tell it from others. While a circuit
+        is broken its devices wait, and no attempt of theirs is burnt.
         """
         return self.slug
 

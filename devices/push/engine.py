@@ -53,6 +53,7 @@ class _Block(io.RawIOBase):
         super().__init__()
         self._flooded = flooded
         self._taken: bytes | None = None  # None: nobody asked for it yet
+        self._first = b""  # what was heard first of too much
         self.buffer = io.BufferedWriter(self, HEADER_LIMIT)
 
     def writable(self) -> bool:
@@ -61,6 +62,7 @@ class _Block(io.RawIOBase):
     def write(self, part: Any) -> int:
         """Take what the buffer holds: because somebody wants it, or because it is full."""
         if self._taken is None:
+            self._first = self._first or bytes(part)
             self._flooded()
         else:
             self._taken += bytes(part)
@@ -70,7 +72,7 @@ class _Block(io.RawIOBase):
         """Return everything since the last time, and forget it."""
         self._taken = b""
         self.buffer.flush()
-        taken, self._taken = self._taken, None
+        taken, self._taken, self._first = self._first or self._taken, None, b""
         return taken
 
 
@@ -202,7 +204,7 @@ class Engine(Generic[T]):
             if answers := self._finished():
                 return answers
             if self._flooded:
-                return [self._answer(one.handle, pycurl.E_WRITE_ERROR, "") for one in self._flooded]
+                return [self._answer(one.handle, pycurl.E_WRITE_ERROR, "") for one in list(self._flooded)]
             left = until - time.monotonic()
             if left <= 0:
                 break
@@ -232,8 +234,8 @@ class Engine(Generic[T]):
         self._multi.remove_handle(handle)
         milliseconds = round(handle.getinfo(pycurl.TOTAL_TIME) * 1000)
         raw = exchange.heard.take()
-        status, headers = (0, None) if exchange.flooded else parsed(raw)
-        if headers is not None:  # a body that stalled or never ends takes nothing from what the headers said
+        status, headers = parsed(raw)
+        if headers is not None:  # a body or trailers that never end take nothing from what the headers said
             answer = Answer(status, headers, bytes(exchange.body), milliseconds, None, "", False, raw)
         else:
             answer = _unanswered(exchange, milliseconds, code, text)

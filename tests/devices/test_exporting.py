@@ -175,3 +175,12 @@ def test_taking_devices_away_as_a_file_needs_a_right_of_its_own(app: App, client
     person.user_permissions.add(Permission.objects.get(codename="export_device"))
     assert client.get("/devices/device/export/").status_code == 200
     assert b"Export CSV" in client.get("/devices/device/").content
+
+
+def test_a_list_that_tells_only_a_part_of_what_was_heard_leaves_the_rest(app: App) -> None:
+    done = register(app, Registration.read({"service": "mpns", "address": uri("ok.part")}))
+    heard(done.device, connection="connected", connection_at=MOMENT, accepted_at=MOMENT)
+    content = f"id,service,address,connection\n{done.device.public_id},mpns,{uri('ok.part')},inactive\n"
+    assert load(app, content).updated == 1
+    contact = Contact.objects.get()
+    assert (contact.connection, contact.accepted_at, contact.connection_at) == ("inactive", MOMENT, MOMENT)

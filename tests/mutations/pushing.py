@@ -259,8 +259,8 @@ MISTAKES = (
         (),
         "who is left out is not counted before",
         "campaigns/compose/preflight.py",
-        "unable = [one for one in reach if not kinds & one.service.kinds]",
-        "unable: list[Reach] = []",
+        "        if why := _unable(notifications, one):\n            reasons",
+        '        if why := "":\n            reasons',
         (f"{SECOND}::test_a_kind_it_cannot_carry_is_skipped_counted_before_and_pauses_nothing",),
     ),
     Mutation(
@@ -292,8 +292,8 @@ MISTAKES = (
         (24,),
         "a part of a service that is down takes pushes on",
         "campaigns/pipeline/breaker.py",
-        "        if circuit in self.shut:",
-        "        if False:",
+        "        if (until := self.shut.get(circuit)) and until > now:",
+        "        if (until := self.shut.get(circuit)) and until < now:",
         (f"{SECOND}::test_one_line_that_is_down_holds_up_no_other_and_burns_nobodys_attempts",),
     ),
     Mutation(

@@ -40,7 +40,7 @@ MISTAKES = (
         "campaigns/pipeline/journal.py",
         'self._write("".join([f"S {device}\\n" for device in devices]))',
         "pass",
-        (f"{JOURNAL}::test_the_heir_learns_what_was_answered_and_what_is_in_doubt",),
+        (f"{JOURNAL}::test_the_new_owner_learns_what_was_answered_and_what_is_in_doubt",),
     ),
     Mutation(
         (2, 12),

@@ -104,7 +104,6 @@ TELLS = {
 }
 NOT_YET = {  # and what is no page, or cannot be one
     "campaigns/pipeline/": "why a push went as it did is a record: it is stored in one language, for everybody",
-    "campaigns/compose/preview.py": "the faces of a tile, by the names of its format",
     "campaigns/upkeep/demo.py": "the demo's own content is data",
     "campaigns/upkeep/reconciling.py": "the report of a command for operators",
     "devices/models.py": "what fields hold",

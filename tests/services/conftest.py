@@ -29,6 +29,7 @@ class Office:
 
     address: str = ""
     tokens: int = 0
+    token_status: int = 200
     wires: list[Wire] = field(default_factory=list)
     answers: Callable[[Wire], int] = lambda wire: 200
 
@@ -46,7 +47,7 @@ def _desk(office: Office) -> type[BaseHTTPRequestHandler]:
             status, answer = 200, b""
             if self.path == "/token":
                 office.tokens += 1
-                status = 200 if self.headers["Secret"] == "sesame" else 403
+                status = office.token_status if self.headers["Secret"] == "sesame" else 403
                 answer = json.dumps({"token": f"token-{office.tokens}"}).encode()
             elif self.path.startswith("/wire/"):
                 token = self.headers["Authorization"].removeprefix("Bearer ")

@@ -13,12 +13,16 @@ from campaigns.compose import release
 from campaigns.control import NotReady
 from campaigns.models import Breaker, Campaign, Delivery, Notification
 from campaigns.monitor import stats
-from campaigns.pipeline import breaker, journal
+from campaigns.pipeline import breaker, journal, sending
+from campaigns.pipeline.rendering import Renderer
+from campaigns.pipeline.statements import read_devices
+from campaigns.pipeline.tokens import TokenAway, Tokens
 from campaigns.pipeline.values import Answered
 from devices.common.clock import now
 from devices.common.secrets import digest
 from devices.models import ApiKey, Credential, Device
-from devices.push.base import Outcome, Verdict
+from devices.push.base import Outcome, TokenRefused, Verdict
+from devices.push.services import find
 from devices.registration import Registration, RegistrationRefused
 from tests.services.conftest import Office, Town
 
@@ -236,6 +240,71 @@ def test_without_a_token_nothing_leaves_and_only_its_campaign_pauses(town: Town)
     assert status(campaign) == Status.PAUSED
     assert campaign.paused_because == "The office gave no token (403)."
     assert town.office.wires == []
+
+
+def test_a_token_office_that_is_down_is_waited_for_and_nobody_is_asked(town: Town, clock: Any) -> None:
+    town.office.token_status = 503
+    town.lines(1, 2)
+    campaign = town.campaign()
+    release.start(campaign, None)
+    town.run()
+    assert status(campaign) == Status.SENDING
+    assert Breaker.objects.get().circuit == "telegraph"
+    assert (town.office.wires, Delivery.objects.count()) == ([], 0)
+    town.office.token_status = 200
+    for _ in range(3):
+        clock.advance(breaker.LONGEST)
+        town.run()
+    assert status(campaign) == Status.FINISHED
+    assert outcomes(campaign) == [("telegraph", "accepted", 1)] * 2
+
+
+def test_one_odd_device_renews_once_and_the_others_are_not_held_up(town: Town) -> None:
+    town.office.answers = lambda wire: 401 if wire["number"] == "7" else 200
+    town.lines(*range(1, 21))
+    campaign = town.campaign()
+    Campaign.objects.update(leave_denied=True)
+    release.start(campaign, None)
+    town.run()
+    assert status(campaign) == Status.FINISHED
+    assert sorted(outcomes(campaign)) == [*[("telegraph", "accepted", 1)] * 19, ("telegraph", "rejected", 1)]
+    assert town.office.tokens <= 3
+
+
+def test_a_token_belongs_to_the_credentials_it_was_given_for(town: Town) -> None:
+    service, allow = find("telegraph"), frozenset({town.office.address})
+    account = service.credentials
+    assert account is not None
+    held = Tokens()
+    first = held.get(1, service, account(town.office.address, "sesame"), allow)
+    assert held.get(1, service, account(town.office.address, "sesame"), allow) == first
+    with pytest.raises(TokenRefused):
+        held.get(1, service, account(town.office.address, "other"), allow)
+    assert held.get(2, service, account(town.office.address, "sesame"), allow) != first
+    with pytest.raises(TokenAway, match="not a public address"):
+        held.get(3, service, account(town.office.address, "sesame"), frozenset())
+
+
+def test_no_secret_is_told_by_what_is_written_into_a_log(town: Town) -> None:
+    (line,) = town.lines(1)
+    renderer = Renderer.of(town.campaign().pk, town.app.pk, "telegraph", Tokens())
+    row = read_devices([line.pk])[line.pk]
+    shown = f"{renderer!r} {row!r} {renderer.render(row, 'x')!r}"
+    assert not [secret for secret in ("sesame", "token-1", "rot1") if secret in shown]
+
+
+def test_a_device_that_changed_its_service_sees_no_credential_of_the_former(town: Town) -> None:
+    line, phone = *town.lines(1), *town.phones(1)
+    campaign = town.campaign()
+    release.start(campaign, None)
+    while sending.prepare_some():
+        pass
+    Device.objects.filter(pk=phone.pk).delete()
+    Device.objects.filter(pk=line.pk).update(service="mpns", address=phone.address)
+    town.run()
+    assert town.office.wires == []
+    row = Delivery.objects.get(device=line.pk)
+    assert (row.outcome, row.reason) == ("skipped", "It registered with another push service meanwhile.")
 
 
 # What fails together

@@ -10,7 +10,7 @@ from campaigns.upkeep import housekeeping
 
 
 class Command(BaseCommand):
-    """Start what is due, settle what the dead left, ring when there is work."""
+    """Start what is due, settle what crashed senders left, ring when there is work."""
 
     help = "Start due campaigns, settle what crashed senders left behind and wake the workers. Harmless at any time."
 

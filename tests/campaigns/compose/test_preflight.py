@@ -8,10 +8,11 @@ from datetime import timedelta
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.compose import preflight
+from campaigns.compose import preflight, release
+from campaigns.models import Notification
 from devices.common import clock
 from devices.models import Device, Segment
-from tests.campaigns.conftest import House
+from tests.campaigns.conftest import House, outcomes
 
 GERMAN = {"match": "all", "conditions": [{"field": "language", "op": "is", "value": "de"}]}
 
@@ -40,3 +41,31 @@ def test_an_audience_of_nobody_is_refused(house: House) -> None:
     flight = preflight.assess(house.campaign(segment=nobody))
     assert (flight.reach, flight.wires, flight.devices) == ([], [], 0)
     assert "has no device that can be reached" in flight.refusal
+
+
+def test_who_is_left_out_is_counted_as_the_sender_decides(house: House) -> None:
+    """A language includes its regions and a region nothing; a class of phones that can show none of it is left out."""
+    for language in ("de", "de-AT", "de-AT-1996", "zh-Hant", "zh-Hant-TW", "fr", ""):
+        house.phones("ok", language=language)
+    campaign = house.campaign()
+    Notification.objects.filter(campaign=campaign).update(language="de-AT")
+    for language in ("de", "zh-Hant"):
+        Notification.objects.create(campaign=campaign, language=language, message="toast", fields={"title": "x"})
+    flight = preflight.assess(campaign)
+    assert [one.devices for one in flight.left_out] == [3]
+    release.start(campaign, None)
+    house.run()
+    assert outcomes(campaign) == {"accepted": flight.devices, "skipped": 3}
+
+
+def test_phones_that_can_show_nothing_of_it_are_left_out_and_said_so(house: House) -> None:
+    house.phones("ok", "ok", os_version="7.0.7008")
+    only_old = house.campaign("standard_tile", {"title": "x", "tile_id": "/Two.xaml"})
+    assert "Nobody would get this." in preflight.assess(only_old).refusal
+    house.phones("ok", os_version="8.0.10517")
+    flight = preflight.assess(only_old)
+    assert ([one.devices for one in flight.left_out], flight.devices, flight.refusal) == ([2], 1, "")
+    assert "no secondary tiles" in flight.left_out[0].reason
+    release.start(only_old, None)
+    house.run()
+    assert outcomes(only_old) == {"accepted": 1, "skipped": 2}

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from campaigns.pipeline import recording
 from campaigns.pipeline.retry import Decision
 from campaigns.pipeline.values import Answered, Claim
+from campaigns.upkeep import pruning
 from devices.common.clock import now
 from devices.models import Contact, Device, mark
 from devices.push.base import Outcome, Verdict
@@ -68,3 +69,15 @@ def test_nothing_is_written_that_is_there_already(house: House, clock: Any) -> N
     house.send()
     after = dict(Contact.objects.values_list("device_id", "accepted_at"))
     assert not set(after.values()) & set(before.values())
+
+
+def test_what_was_written_while_a_device_was_erased_goes_within_the_hour(house: House, monkeypatch: Any) -> None:
+    monkeypatch.setattr(pruning, "LOOKED", {})
+    (phone,) = house.phones("ok")
+    house.send()
+    Contact.objects.create(device_id=phone.pk + 1, mark="x" * 16, connection="connected")  # as if it had just come
+    pruning.forget_orphans()
+    assert [contact.device_id for contact in Contact.objects.all()] == [phone.pk]
+    Contact.objects.create(device_id=phone.pk + 1, mark="x" * 16)
+    pruning.forget_orphans()  # not again so soon
+    assert Contact.objects.count() == 2

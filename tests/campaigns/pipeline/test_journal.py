@@ -44,7 +44,7 @@ def test_an_answer_comes_back_from_its_line_as_it_was(
     assert answer_of(5, line.split(" ", 2)[2]) == answer
 
 
-def test_the_heir_learns_what_was_answered_and_what_is_in_doubt(tmp_path: Path) -> None:
+def test_the_new_owner_learns_what_was_answered_and_what_is_in_doubt(tmp_path: Path) -> None:
     sender = Journal(tmp_path)
     sender.claim(3, TOKEN)
     sender.sending([10, 11, 12])

@@ -99,6 +99,27 @@ def test_bytes_that_are_no_text_stay_readable() -> None:
     assert (answer.status, answer.headers["x-notificationstatus"], answer.body) == (200, "ÿþé", b"\xc3\x28")
 
 
+@pytest.mark.faults(21)
+def test_trailers_without_end_take_nothing_from_the_answer() -> None:
+    start = b"HTTP/1.1 200 OK\r\nX-NotificationStatus: Received\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
+    with Peer(wire.flooding(start, b"X-T: " + b"v" * 995 + b"\r\n", 60)) as peer:
+        answer = push(lets(peer), request_to(peer.url))
+    assert (answer.status, answer.headers["x-notificationstatus"], answer.lost) == (200, "Received", None)
+
+
+def test_several_floods_at_once_are_all_told() -> None:
+    peers = [Peer(wire.flooding(b"HTTP/1.1 200 OK\r\n", b"X: " + b"v" * 997 + b"\r\n", 60)) for _ in range(4)]
+    with peers[0], peers[1], peers[2], peers[3]:
+        engine = Engine[str](allow=frozenset({peer.address for peer in peers}))
+        for number, peer in enumerate(peers):
+            engine.start(request_to(peer.url), str(number))
+        told: list[str] = []
+        while engine.in_flight:
+            told += [tag for tag, answer in engine.wait(5.0) if answer.lost is Lost.AMBIGUOUS]
+        engine.close()
+    assert sorted(told) == ["0", "1", "2", "3"]
+
+
 def test_a_trailer_is_not_taken_for_a_header() -> None:
     start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-NotificationStatus\r\n\r\n"
     with Peer(wire.answering(start + b"2\r\nok\r\n0\r\nX-NotificationStatus: Suppressed\r\n\r\n")) as peer:
