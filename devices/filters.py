@@ -10,7 +10,6 @@ from django.contrib import admin
 from django.core.cache import cache
 from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
-from django.db.models.functions import Left
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -107,8 +106,8 @@ class Connection(Offered):
         return list(rows.order_by("-devices").values_list("connection", flat=True)[: self.most])
 
     def pick(self, devices: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Return the devices that were said to be so, of the address they have now."""
-        return devices.filter(contact__connection=value, contact__mark=Left("address_digest", 16))
+        """Return the devices that were said to be so. What was heard of a former address goes when it changes."""
+        return devices.filter(contact__connection=value)
 
 
 class Language(Offered):

@@ -43,15 +43,20 @@ def upsert(app: App, writes: Sequence[Write]) -> list[Device]:
     fresh = [write for write in writes if write.known is None]
     made = iter(Device.objects.bulk_create(_new(app, write, now) for write in fresh))
     changed: set[str] = set()
+    moved: list[Device] = []
     for write in writes:
         if write.known is not None:
             columns = _changes(write, now)
             changed |= set(columns)
+            if columns.get("address_digest", write.known.address_digest) != write.known.address_digest:
+                moved.append(write.known)
             for name, value in columns.items():
                 setattr(write.known, name, value)
     if known := [write.known for write in writes if write.known is not None]:
         # Much faster than an update of each, or bulk_update; they are locked, so none is inserted.
         Device.objects.bulk_create(known, update_conflicts=True, unique_fields=["id"], update_fields=sorted(changed))
+    if moved:  # what was heard of their former addresses counts for nothing any more
+        Contact.objects.filter(device__in=moved).delete()
     devices = [write.known or next(made) for write in writes]
     _contact(zip(devices, writes, strict=True))
     _tag(app, zip(devices, writes, strict=True))

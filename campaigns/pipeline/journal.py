@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import socket
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -26,6 +27,7 @@ from devices.push.base import Outcome, Verdict
 
 logger = logging.getLogger(__name__)
 HOST = socket.gethostname()
+DRAFT = 10.0  # seconds after which a file without its name has no maker any more: making one takes milliseconds
 
 
 def spelled(answer: Answered) -> str:
@@ -198,11 +200,20 @@ def read(path: Path) -> list[Claimed]:
     return claims
 
 
+def forget_drafts(folder: Path) -> None:
+    """Remove journals whose maker died before they had their name; nothing was written into them."""
+    for path in folder.glob(f".{HOST}-*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > DRAFT:
+                path.unlink(missing_ok=True)
+
+
 def adopt(folder: Path) -> Iterator[tuple[Path, list[Claimed]]]:
     """Yield the journals of crashed senders, each locked while the caller settles it.
 
     It is removed when the caller comes back for the next one, unless ``set_aside`` took it away meanwhile.
     """
+    forget_drafts(folder)
     for path in sorted(folder.glob(f"{HOST}-*.log")):
         try:
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)

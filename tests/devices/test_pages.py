@@ -24,6 +24,7 @@ from devices.common.secrets import digest
 from devices.importing import load
 from devices.models import ApiKey, App, Contact, Credential, Device, Segment, Tag, mark
 from devices.push.services import all_services
+from devices.registration import Registration, change
 from devices.versions import rank
 from tests.devices.conftest import HOST, Caller, uri
 from tests.devices.test_api import ADDRESS_TRICKS
@@ -151,8 +152,9 @@ def test_every_push_service_is_offered_and_no_device_is_asked_for_it(app: App, a
 def test_the_list_is_narrowed_by_what_devices_say(app: App, admin_client: Client) -> None:
     one = device(app, 1, language="de-AT", os_version="8.0", os_rank=rank("8.0"))
     Contact.objects.create(device=one, mark=mark(one.address_digest), connection="connected")
-    moved = device(app, 3, language="fr")  # to an address that nobody has heard of yet
-    Contact.objects.create(device=moved, mark="of-another", connection="connected")
+    moved = device(app, 3, language="fr")
+    Contact.objects.create(device=moved, mark=mark(moved.address_digest), connection="connected")
+    change(moved, Registration.read({"address": uri("ok.where-nobody-heard-of-it")}, moved))
     one.tags.add(Tag.objects.create(app=app, name="ski"))
     device(app, 2, language="fr", os_version="7.10", os_rank=rank("7.10"))
     for query in ("language=de", "os=8", "tag=ski", "connection=connected"):

@@ -160,3 +160,12 @@ def test_a_file_that_nobody_can_open_keeps_no_other_from_being_adopted(tmp_path:
     ((_, (claimed,)),) = list(journal.adopt(tmp_path))
     assert claimed.batch == 3
     assert (tmp_path / f"{journal.HOST}-0.aside").exists()
+
+
+def test_a_journal_whose_maker_died_before_it_had_a_name_does_not_stay(tmp_path: Path) -> None:
+    draft, fresh = tmp_path / f".{journal.HOST}-1-aa", tmp_path / f".{journal.HOST}-2-bb"
+    for path in (draft, fresh):
+        path.touch()
+    os.utime(draft, (0, 0))
+    assert list(journal.adopt(tmp_path)) == []
+    assert (draft.exists(), fresh.exists()) == (False, True)
