@@ -180,8 +180,8 @@ class Contact(models.Model):
     """What the answers to pushes showed of a device: written for every push, and so in a narrow table of its own.
 
     In the device's row the same update costs the database 24 µs, for it moves the row and writes all its indexes anew;
-    here 4. An answer concerns the address that was pushed to: ``mark`` tells which one, and a contact with another one
-    than the device's counts for nothing.
+    here 7 to 9. An answer concerns the address that was pushed to: ``mark`` tells which one, and a contact with another
+    one than the device's counts for nothing.
     """
 
     device = models.OneToOneField(

@@ -267,9 +267,9 @@ MISTAKES = (
         (),
         "an address without a slash is judged once for all",
         "campaigns/pipeline/rendering.py",
-        "if slash and start in self._judged",
-        "if start in self._judged",
-        (f"{SECOND}::test_an_address_without_a_slash_is_judged_as_a_whole_every_time",),
+        'start, slash, last = address.rpartition("/")',
+        'start, slash, last = address.rpartition("/")[0], "/", address.rpartition("/")[2]',
+        (f"{SECOND}::test_a_token_for_an_address_is_judged_each_time_however_plain_it_is",),
     ),
     Mutation(
         (),
@@ -278,15 +278,6 @@ MISTAKES = (
         "        self._on_trial.add(whose)\n        return True",
         "        self._on_trial.add(whose)\n        return False",
         (f"{SECOND}::test_a_token_that_is_not_taken_is_renewed_once_and_costs_no_attempt",),
-    ),
-    Mutation(
-        (),
-        "tokens are renewed for ever",
-        "campaigns/pipeline/tokens.py",
-        "        if whose in self._on_trial:",
-        "        if False:",
-        (f"{SECOND}::test_a_new_token_that_is_not_taken_either_is_about_our_account",),
-        seconds=240.0,
     ),
     Mutation(
         (24,),
