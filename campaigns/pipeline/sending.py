@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 OPEN_CLAIMS = 32  # batches one sender has open at once; all but a few only wait for their slowest answers
 OPEN_OF_ONE = 24  # of them of one campaign, so that another one always finds room
 LOOK = 0.2  # seconds between two looks for due work by a sender that is busy
-RENDERED = 2.0  # seconds for which the batches of a campaign share what was read of it: 1.1 ms and the bytes made of it
+RENDERED = 2.0  # seconds for which the batches of a campaign share what was read of it and the bytes made of it
 SWEEP_EVERY = 2.0  # seconds between two sweeps
 SHUTDOWN_RETRY_SECONDS = 15.0  # seconds a sender that was told to stop goes on trying to reach an absent database
 # Seconds it does so when its time is over: resuming is quicker than being called again. Budget (25), this and the

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class DeviceRow(NamedTuple):
     """What a sender reads of a device and of what was heard of it (``devices.models.Device`` and ``Contact``).
 
-    A tuple: made for every push, and read at half a dozen places (0.2 µs against 1.1 µs for a frozen dataclass).
+    A tuple: made for every push, and read at half a dozen places (0.14 µs against 0.97 µs for a frozen dataclass).
     """
 
     id: int
