@@ -247,7 +247,8 @@ def wire(message: Message, options: object | None, service: PushService, target:
     try:
         payload = service.encode(message, variant, options)
     except MessageInvalid as invalid:
-        return Wire(service, variant, 0, "", "", (*notes, *invalid.problems), devices)
+        once = tuple(dict.fromkeys((*notes, *invalid.problems)))  # the service may say the same in both
+        return Wire(service, variant, 0, "", "", once, devices)
     head = _head(service, target, payload)
     return Wire(service, variant, len(payload.body), head, payload.body.decode("utf-8", "replace"), notes, devices)
 

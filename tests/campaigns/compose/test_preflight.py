@@ -66,6 +66,7 @@ def test_phones_that_can_show_nothing_of_it_are_left_out_and_said_so(house: Hous
     flight = preflight.assess(only_old)
     assert ([one.devices for one in flight.left_out], flight.devices, flight.refusal) == ([2], 1, "")
     assert "no secondary tiles" in flight.left_out[0].reason
+    assert [len(one.notes) for one in flight.wires if not one.size] == [1]  # said once
     release.start(only_old, None)
     house.run()
     assert outcomes(only_old) == {"accepted": 1, "skipped": 2}
