@@ -46,18 +46,22 @@ RIGHTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 )
 
 
+# Above whatever PostgreSQL's sequences, which outlive a test's rollback, have handed out to the tests before.
+NUMBER = 7_000_007
+
+
 @pytest.fixture
 def world(db: None) -> dict[str, int]:
-    """One of everything, with the same number where the database lets us: 7."""
+    """One of everything, all with the same number."""
     roles.create_groups()
-    app = App.objects.create(pk=7, name="Weather", slug="weather")
-    Device.objects.create(pk=7, app=app, service="mpns", address="x", address_digest="x", seen_at=now())
-    Segment.objects.create(pk=7, app=app, name="All")
-    Campaign.objects.create(pk=7, app=app, name="Storm")
-    ApiKey.objects.create(pk=7, app=app, digest="x")
-    User.objects.create_superuser("ada", id=7)
-    Group.objects.create(pk=7, name="Seventh")
-    return {"seven": 7}
+    app = App.objects.create(pk=NUMBER, name="Weather", slug="weather")
+    Device.objects.create(pk=NUMBER, app=app, service="mpns", address="x", address_digest="x", seen_at=now())
+    Segment.objects.create(pk=NUMBER, app=app, name="All")
+    Campaign.objects.create(pk=NUMBER, app=app, name="Storm")
+    ApiKey.objects.create(pk=NUMBER, app=app, digest="x")
+    User.objects.create_superuser("ada", id=NUMBER)
+    Group.objects.create(pk=NUMBER, name="Seventh")
+    return {"number": NUMBER}
 
 
 def addresses() -> list[tuple[str, str]]:
@@ -69,7 +73,7 @@ def addresses() -> list[tuple[str, str]]:
             route,
             re.sub(
                 r"<[a-z]+:[^>]+>",
-                "7",
+                str(NUMBER),
                 "/" + re.sub("<[a-z]+:verb>", "retire" if "device/" in route else "pause", route),
             ),
         )
