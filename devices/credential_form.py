@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from devices import certificates
 from devices.common import clock
+from devices.push import vapid
 from devices.push.base import PushService
 from devices.push.fields import FormField, form_fields
 
@@ -17,22 +19,45 @@ FILE, PASSWORD = "file", "password"
 
 
 class CredentialForm(forms.Form):
-    """Asks for every field of ``service.credentials``. Nothing that is typed or uploaded is ever shown again."""
+    """Asks for every field of ``service.credentials``. No secret that is typed or uploaded is ever shown again.
 
-    def __init__(self, *args: Any, service: PushService, **kwargs: Any) -> None:
+    ``stored`` is what there is already: a key that is made here stays, unless ``renew``.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        service: PushService,
+        stored: Mapping[str, str] | None = None,
+        renew: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **{"prefix": service.slug, "label_suffix": "", **kwargs})
         if service.credentials is None:
             raise LookupError(service.slug)
         self.shape = service.credentials
         self.asked = form_fields(self.shape)
+        self.stored = stored or {}
+        self.renew = renew
         for one in self.asked:
             self.fields |= _inputs(one)
+            if one.kind == "text" and one.name in self.stored:
+                self.initial[one.name] = self.stored[one.name]
+
+    @property
+    def makes_key(self) -> bool:
+        """Whether a key is made here unless somebody brings one along."""
+        return any(one.kind == "signing_key" for one in self.asked)
 
     def clean(self) -> dict[str, Any]:
         """Build the credentials; ``cleaned_data["columns"]`` are the columns of Credential that come of them."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         columns: dict[str, Any] = {"subject": "", "fingerprint": "", "expires_at": None}
         values = {one.name: cleaned.get(one.name, "") for one in self.asked if one.kind != "certificate"}
+        for one in self.asked:
+            if one.kind == "signing_key" and not values[one.name]:
+                kept = "" if self.renew else self.stored.get(one.name, "")
+                values[one.name] = kept or vapid.new_key()
         if FILE in self.fields and (upload := cleaned.get(FILE)):
             try:
                 content = upload.read(certificates.LARGEST + 1)
@@ -44,11 +69,14 @@ class CredentialForm(forms.Form):
             columns = {name: getattr(certificate, name) for name in columns}
         if not self.errors:
             try:
-                self.shape(**values)
+                made = self.shape(**values)
             except ValueError as refusal:
                 self.add_error(None, str(refusal))
             else:
-                cleaned["columns"] = {**columns, "secret": values}
+                values |= {name: getattr(made, name) for name in values}  # as they were read
+                told = {name: getattr(made, name, columns[name]) for name in ("subject", "fingerprint")}
+                cleaned["made"] = made
+                cleaned["columns"] = {**columns, **told, "secret": values}
         return cleaned
 
 
@@ -60,6 +88,9 @@ def _inputs(one: FormField) -> dict[str, forms.Field]:
             FILE: forms.FileField(label=one.label, help_text=one.help),
             PASSWORD: forms.CharField(label=_("Its password"), required=False, widget=password),
         }
+    if one.kind == "signing_key":
+        area = forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"})
+        return {one.name: forms.CharField(label=one.label, help_text=one.help, widget=area, required=False)}
     widget: forms.Widget = forms.TextInput(attrs={"autocomplete": "off"})
     if one.kind == "secret":
         widget = forms.PasswordInput(attrs={"autocomplete": "off"})

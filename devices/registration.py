@@ -364,6 +364,12 @@ def retire(device: Device, reason: str) -> bool:
     return bool(Device.objects.filter(pk=device.pk, status=Device.Status.ACTIVE).update(**columns))
 
 
+def retire_all(app: App, service: str, reason: str) -> int:
+    """Stop using every device of an App at one push service; return how many that were."""
+    columns = {"status": Device.Status.RETIRED, "retired_reason": reason[:300], "retired_at": clock.now()}
+    return Device.objects.filter(app=app, service=service, status=Device.Status.ACTIVE).update(**columns)
+
+
 def revive(device: Device) -> bool:
     """Use a retired device again; return False when it was not retired."""
     return bool(Device.objects.filter(pk=device.pk, status=Device.Status.RETIRED).update(**ALIVE))

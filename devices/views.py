@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -44,11 +45,15 @@ def page(request: HttpRequest, template: str, title: str, **context: Any) -> Htt
 def app_context(request: HttpRequest, app: App) -> dict[str, Any]:
     """Return what the page of an App shows below its form."""
     stored = {row.service: row for row in app.credentials.select_related("updated_by")}
-    services = [
-        {"service": service, "credential": stored.get(service.slug), "form": CredentialForm(service=service)}
-        for service in all_services()
-        if service.credentials is not None
-    ]
+    services = []
+    for one in all_services():
+        if one.credentials is not None:
+            row = stored.get(one.slug)
+            form = CredentialForm(service=one, stored=row.secret if row else None)
+            bound = not one.keeps_devices(made_of(one, row), None)  # devices that only these credentials reach
+            services.append(
+                {"service": one, "credential": row, "form": form, "bound": reached(app, one) if bound else 0}
+            )
     return {
         "services": services,
         "keys": app.keys.order_by("revoked_at", "-created_at"),
@@ -63,29 +68,56 @@ def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
     """Store or remove what an App shows one push service."""
     require_permission(request, "change_app")
     app = get_object_or_404(App, pk=pk)
+    wish = request.POST.get("wish")
+    row = Credential.objects.filter(app=app, service=service).first()
     try:
         chosen = find(service)
-        form = CredentialForm(request.POST, request.FILES, service=chosen)
+        stored = row.secret if row else None
+        form = CredentialForm(request.POST, request.FILES, service=chosen, stored=stored, renew=wish == "renew")
     except LookupError:
         raise Http404 from None
-    if request.POST.get("wish") == "remove":
-        Credential.objects.filter(app=app, service=chosen.slug).delete()
-        messages.success(request, _("The certificate is removed."))
-        return redirect(APP, app.pk)
-    if not form.is_valid():
+    if wish != "remove" and not form.is_valid():
         for sentences in form.errors.values():
             for sentence in sentences:
                 told = _("%(service)s: %(sentence)s")
                 messages.error(request, told % {"service": chosen.label, "sentence": sentence})
         return redirect(APP, app.pk)
-    by = request.user if isinstance(request.user, User) else None
-    columns = {**form.cleaned_data["columns"], "updated_by": by}
-    Credential.objects.update_or_create(app=app, service=chosen.slug, defaults=columns)
-    if subject := columns["subject"]:
-        messages.success(request, _("The certificate of %(subject)s is stored.") % {"subject": subject})
-    else:
-        messages.success(request, _("The credentials are stored."))
+    after = None if wish == "remove" else form.cleaned_data["made"]
+    lost = 0 if chosen.keeps_devices(made_of(chosen, row), after) else reached(app, chosen)
+    if lost and request.POST.get("confirm", "").strip() != app.name:
+        told = _(
+            "Nothing was changed: %(count)s devices would be lost for good. Type “%(name)s” to do it nevertheless."
+        )
+        messages.error(request, told % {"count": f"{lost:,}", "name": app.name})
+        return redirect(APP, app.pk)
+    with transaction.atomic():
+        if wish == "remove":
+            Credential.objects.filter(app=app, service=chosen.slug).delete()
+            told = _("The credentials for %(service)s are removed.") % {"service": chosen.label}
+        else:
+            by = request.user if isinstance(request.user, User) else None
+            columns = {**form.cleaned_data["columns"], "updated_by": by}
+            Credential.objects.update_or_create(app=app, service=chosen.slug, defaults=columns)
+            told = _("The credentials for %(service)s are stored: %(subject)s.")
+            told %= {"service": chosen.label, "subject": columns["subject"] or _("no name in them")}
+        if lost:
+            lost = registration.retire_all(app, chosen.slug, _("Its subscription is bound to a key that was replaced."))
+            told += " " + _("%(count)s devices are retired.") % {"count": f"{lost:,}"}
+    messages.success(request, told)
     return redirect(APP, app.pk)
+
+
+def made_of(service: PushService, row: Credential | None) -> object | None:
+    """Return the credentials of a row; None when there are none or they cannot be read."""
+    if row is None or row.secret is None or service.credentials is None:
+        return None
+    made: object = service.credentials(**row.secret)
+    return made
+
+
+def reached(app: App, service: PushService) -> int:
+    """Return how many devices of an App are reached by a push service."""
+    return Device.objects.filter(app=app, service=service.slug, status=Device.Status.ACTIVE).count()
 
 
 @only_post(APP, "pk")
@@ -101,7 +133,7 @@ def new_app_key(request: HttpRequest, pk: int) -> HttpResponse:
     form.instance.scope = ApiKey.Scope.REGISTER
     form.instance.app, form.instance.digest, form.instance.hint = app, digest(key), key[:8]
     row = form.save()
-    service = all_services()[0]
+    service = next(one for one in all_services() if not one.device_keys)  # a call that can be tried as it stands
     context = {
         "app": app,
         "key": key,

@@ -234,12 +234,24 @@ def check(campaign: Campaign, classes: Sequence[DeviceClass] | None = None) -> N
             raise NotReady(" ".join(problem.sentence for problem in invalid.problems)) from invalid
         if errors := [problem for problem in problems if problem.level == "error"]:
             raise NotReady(" ".join(problem.sentence for problem in errors))
+    for one in _without_credentials(campaign, reach, {notification.message for notification in notifications}):
+        raise NotReady(one.credentials_needed)
     left_out = left_out_of(notifications, audience, classes)
     total = sum(one.devices for one in reach)
     if sum(one.devices for one in left_out) >= total:
         raise NotReady(_("Nobody would get this. %(why)s") % {"why": " ".join(one.reason for one in left_out)})
     if slow := planning.too_slow(total, campaign.per_minute, planning.lasts(campaign)):
         raise NotReady(slow)
+
+
+def _without_credentials(campaign: Campaign, reach: Sequence[Reach], messages: set[str]) -> list[PushService]:
+    """Return the services of an audience that take nothing without credentials, when the App has none for them."""
+    strict = [one.service for one in reach if one.service.credentials_needed and messages & one.service.kinds]
+    if not strict:
+        return []
+    rows = Credential.objects.filter(app=campaign.app, service__in=[service.slug for service in strict])
+    stored = set(rows.values_list("service", flat=True))
+    return [service for service in strict if service.slug not in stored]
 
 
 def _hours(campaign: Campaign) -> int:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from campaigns.models import Notification
+from campaigns.pipeline.reports import report_id
 from campaigns.pipeline.tokens import TokenAway, Tokens
 from campaigns.pipeline.values import DeviceRow
 from devices.models import Credential
@@ -20,7 +21,7 @@ from devices.push.services import all_services, find
 from devices.targets import target_of
 
 CIRCUIT = 120  # characters of a circuit's name that tell it from others
-PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_~.-]{0,500}")  # what no two parsers read differently
+PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_~.:=-]{0,500}")  # what no two parsers read differently
 
 
 class CannotShow(Exception):
@@ -75,6 +76,7 @@ class Renderer:
     Bytes are built once per content and class of devices, not once per device.
     """
 
+    campaign: int
     slug: str  # of the service
     contents: Mapping[tuple[str, str], Notification]  # by variant and language
     credential: object | None = field(default=None, repr=False)
@@ -105,7 +107,7 @@ class Renderer:
             except TokenAway as absence:
                 away = str(absence)
         contents = {(row.variant, row.language): row for row in rows}
-        return cls(slug, contents, credential, unreadable, away, token, extra_hosts)
+        return cls(campaign, slug, contents, credential, unreadable, away, token, extra_hosts)
 
     def render(self, device: DeviceRow, message_id: str) -> Rendered:
         """Return the push for one device.
@@ -129,7 +131,8 @@ class Renderer:
         if service.device_keys and device.keys is None:
             raise CredentialLost("The keys of devices cannot be read with this installation's encryption key.")
         target = target_of(self._dialled(service, device.address), device.os_rank, device.keys)
-        request = service.build(target, shared.payload, message_id, self.credential, self.token)
+        report = report_id(self.campaign, device.id) if service.reports else ""
+        request = service.build(target, shared.payload, message_id, self.credential, self.token, report)
         return Rendered(request, service, service.circuit(target)[:CIRCUIT], shared.variant, shared.language)
 
     def _dialled(self, service: PushService, address: str) -> str:
@@ -197,8 +200,10 @@ def _credential(app: int, slug: str) -> tuple[object | None, str]:
     """Return what the App shows a service, and why it cannot be read ("": it can, or there is none)."""
     service = _named(slug)
     row = Credential.objects.filter(app=app, service=slug).first()
-    if service is None or service.credentials is None or row is None:
+    if service is None or service.credentials is None:
         return None, ""
+    if row is None:
+        return None, service.credentials_needed
     if row.secret is None:
         return None, (
             f"The credential for {service.label} cannot be read with this installation's encryption key. "

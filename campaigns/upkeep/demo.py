@@ -104,7 +104,7 @@ def _devices(app: App, host: str, count: int) -> None:
 
 def _phones(app: App, host: str, count: int, choice: random.Random) -> Iterator[Device]:
     now = clock.now()
-    service = next(service for service in all_services() if service.emulated_path)
+    service = next(one for one in all_services() if one.emulated_path and not one.device_keys)
     behaviours = choice.choices(BEHAVIOURS, [behaviour[0] for behaviour in BEHAVIOURS], k=count)
     phones = choice.choices(PHONES, [phone[0] for phone in PHONES], k=count)
     places = choice.choices(PLACES, [place[0] for place in PLACES], k=count)

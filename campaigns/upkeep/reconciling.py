@@ -7,10 +7,12 @@ what left our house.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 from django.db.models import Count, Max, Q, Sum
 
@@ -23,6 +25,7 @@ from devices.common import clock
 from devices.push.base import Outcome
 
 OPEN = ("retry", "denied")  # outcomes that another attempt follows
+TOPIC = re.compile("[0-9a-f]{32}")
 TRIES = 5  # to read a campaign while nobody changes it
 
 
@@ -64,8 +67,13 @@ class Ledger:
         whole = fresh[: fresh.rfind(b"\n") + 1]
         self._read += len(whole)
         entries = map(json.loads, whole.splitlines())
-        self._taken.update(str(entry["id"]) for entry in entries if entry.get("taken"))
+        self._taken.update(_spelled(str(entry["id"])) for entry in entries if entry.get("taken"))
         return self._taken
+
+
+def _spelled(entry_id: str) -> str:
+    """Return a message id as a UUID is spelled; a topic of Web Push has no room for the hyphens."""
+    return str(UUID(entry_id)) if TOPIC.fullmatch(entry_id) else entry_id
 
 
 def reconcile(campaign: Campaign, ledger: Ledger | None = None) -> Report:

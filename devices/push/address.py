@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from devices.push.base import AddressRefused
 
 LONGEST = 2048  # characters; one vendor documents "up to 1,024" in one place and "may exceed 1,024" in another
-_URL = re.compile(
-    r"(?P<scheme>[A-Za-z]{1,10})://(?P<host>[A-Za-z0-9.-]{1,253})(?::(?P<port>[1-9][0-9]{0,4}))?"
-    r"(?P<path>/[A-Za-z0-9._~:+=,;!$'()*/-]*)?(?P<query>\?[A-Za-z0-9._~:+=,;!$'()*/?&-]*)?"
+_START = r"(?P<scheme>[A-Za-z]{1,10})://(?P<host>[A-Za-z0-9.-]{1,253})(?::(?P<port>[1-9][0-9]{0,4}))?"
+_URL = re.compile(_START + r"(?P<path>/[A-Za-z0-9._~:+=,;!$'()*/-]*)?(?P<query>\?[A-Za-z0-9._~:+=,;!$'()*/?&-]*)?")
+_ESCAPED = re.compile(
+    _START + r"(?P<path>/(?:[A-Za-z0-9._~:+=,;!$'()*/@-]|%[0-9A-Fa-f]{2})*)?"
+    r"(?P<query>\?(?:[A-Za-z0-9._~:+=,;!$'()*/?&@-]|%[0-9A-Fa-f]{2})*)?"
 )
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -30,15 +32,24 @@ class Url:
         return f"{self.scheme}://{self.host}{':' + self.port if self.port else ''}{self.path}{self.query}"
 
 
-def read(raw: str, word: str, hosts: tuple[str, ...], extra_hosts: frozenset[str], schemes: frozenset[str]) -> Url:
+def read(
+    raw: str,
+    word: str,
+    hosts: tuple[str, ...],
+    extra_hosts: frozenset[str],
+    schemes: frozenset[str],
+    *,
+    escapes: bool = False,
+) -> Url:
     """Return the parts of ``raw``, or raise AddressRefused with a sentence that calls it by ``word``.
 
     ``hosts`` are allowed names; one with a leading dot allows every name below it. ``extra_hosts`` are exact
-    ``host:port`` pairs (an operator's setting). User info, fragments, escapes, IP literals and other ports are refused.
+    ``host:port`` pairs (an operator's setting). User info, fragments, IP literals and other ports are refused,
+    and so are escapes unless ``escapes`` lets them through as they are spelled.
     """
     if len(raw) > LONGEST:
         raise AddressRefused(f"This {word} has {len(raw)} characters; at most {LONGEST} are accepted.")
-    parts = _URL.fullmatch(raw)
+    parts = (_ESCAPED if escapes else _URL).fullmatch(raw)
     if parts is None:
         raise AddressRefused(f"This {word} is not spelled as a plain http(s) address.")
     scheme, host = parts["scheme"].lower(), parts["host"].lower()

@@ -196,12 +196,16 @@ class PushService(ABC):
     hosts: ClassVar[tuple[str, ...]]  # allowed hosts; a leading dot allows every name below it
     samples: ClassVar[tuple[Target, ...]]  # a typical device of every variant, for previews
     credentials: ClassVar[type | None] = None  # frozen dataclass the credential form is built from
+    # What the App's page calls the properties ``subject`` and ``fingerprint`` of credentials.
+    credential_words: ClassVar[tuple[str, str]] = ("Issued to", "Fingerprint")
     without_credentials: ClassVar[str] = ""  # a sentence for the App's page while nothing is stored
+    credentials_needed: ClassVar[str] = ""  # a sentence for whoever sends without; "": that can be done
     options: ClassVar[type | None] = None  # frozen dataclass of what only this service can do with a message
     device_keys: ClassVar[tuple[str, ...]] = ()  # names of the secrets that a device registers with its address
     per_device: ClassVar[bool] = (
         False  # ``build`` makes other bytes for every device, so nobody's are shown as a sample
     )
+    reports: ClassVar[bool] = False  # its devices can tell us what became of a push, by what ``build`` gives them
     emulated_path: ClassVar[str] = ""  # of an address at the emulator, with {name} for the device's; "": none there
 
     @abstractmethod
@@ -235,11 +239,18 @@ class PushService(ABC):
 
     @abstractmethod
     def build(
-        self, target: Target, payload: Payload, message_id: str, credentials: object | None, token: str = ""
+        self,
+        target: Target,
+        payload: Payload,
+        message_id: str,
+        credentials: object | None,
+        token: str = "",
+        report: str = "",
     ) -> Request:
         """Address the payload to one device. ``message_id`` is a UUID in its usual spelling.
 
-        ``token`` is the bearer token that ``authorize`` asked for.
+        ``token`` is the bearer token that ``authorize`` asked for. ``report`` is by what the device may tell us what
+        became of the push, at most 64 plain characters; "" where ``reports`` is False.
         """
 
     @abstractmethod
@@ -257,6 +268,10 @@ class PushService(ABC):
         is broken its devices wait, and no attempt of theirs is burnt.
         """
         return self.slug
+
+    def keeps_devices(self, before: object, after: object | None) -> bool:
+        """Return whether devices that registered under the credentials ``before`` can be reached with ``after``."""
+        return True
 
     def authorize(self, credentials: object | None) -> Request | None:
         """Return the request for a bearer token; None when there is nothing to ask for."""

@@ -16,8 +16,11 @@ from typing import Any, Literal
 UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 # text, long (several lines), count (a whole number or nothing), image (an address), colour, switch (yes or no), choice,
-# names (several words), secret (text that is never shown again), certificate (a file with its password)
-Kind = Literal["text", "long", "count", "image", "colour", "switch", "choice", "names", "secret", "certificate"]
+# names (several words), secret (text that is never shown again), certificate (a file with its password), signing_key
+# (a private key of P-256 that is made here unless somebody brings one along)
+Kind = Literal[
+    "text", "long", "count", "image", "colour", "switch", "choice", "names", "secret", "certificate", "signing_key"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,11 @@ class Problem:
     field: str
     sentence: str
     level: Literal["error", "warning"] = "error"
+
+
+def warning(name: str, sentence: str) -> Problem:
+    """Return a problem that keeps nothing from being sent."""
+    return Problem(name, sentence, "warning")
 
 
 class MessageInvalid(ValueError):

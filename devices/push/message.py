@@ -112,7 +112,7 @@ class Toast(Message):
 
     slug: ClassVar[str] = "toast"
     kind: ClassVar[str] = "toast"
-    label: ClassVar[str] = "Toast"
+    label: ClassVar[str] = "Notification"
     place: ClassVar[int] = 0
 
     title: str = asked("Title", "Bold. About 40 characters are visible if there is no text.")
@@ -126,8 +126,8 @@ class Toast(Message):
     def _problems(self) -> list[Problem]:
         problems = []
         if not (self.title or self.text):
-            problems.append(Problem("title", "Write a title or a text: an empty toast shows nothing."))
-        if self.link and self.link[0] not in "/?" and not _is_web_address(self.link):
+            problems.append(Problem("title", "Write a title or a text: an empty notification shows nothing."))
+        if self.link and self.link[0] not in "/?" and not is_web_address(self.link):
             told = "What opens on tap is a web address, https://…, or a page that begins with / or ?."
             problems.append(Problem("link", told))
         if len(self.link) > LINK_LIMIT:
@@ -136,7 +136,8 @@ class Toast(Message):
         return problems
 
 
-def _is_web_address(text: str) -> bool:
+def is_web_address(text: str) -> bool:
+    """Return whether ``text`` is an address with http or https and a host."""
     try:
         parts = urlsplit(text)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and not set(" \\\t\n") & set(text)

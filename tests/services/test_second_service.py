@@ -212,7 +212,7 @@ def test_a_token_for_an_address_is_judged_each_time_however_plain_it_is() -> Non
             return raw
 
     judge: Any = Judge()
-    renderer = Renderer("judge", {})
+    renderer = Renderer(1, "judge", {})
     assert renderer._dialled(judge, "good") == "good"
     with pytest.raises(AddressRefused):
         renderer._dialled(judge, "evil")

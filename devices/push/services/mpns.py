@@ -31,7 +31,7 @@ from devices.push.base import (
     Verdict,
     retry_after,
 )
-from devices.push.fields import MessageInvalid, Problem, asked, is_whole, without_unspeakable
+from devices.push.fields import MessageInvalid, Problem, asked, is_whole, warning, without_unspeakable
 from devices.push.message import Message, Raw, Toast
 from devices.push.tiles import CycleTile, FlipTile, IconicTile, StandardTile, Tile
 
@@ -195,12 +195,14 @@ class Mpns(PushService):
         if largest > self.payload_limit:
             found.append(Problem("", f"The message has {largest} bytes; MPNS takes at most {self.payload_limit}."))
         elif largest > self.payload_advice:
-            found.append(_note("", f"The message has {largest} bytes; more than {self.payload_advice} may be refused."))
+            found.append(
+                warning("", f"The message has {largest} bytes; more than {self.payload_advice} may be refused.")
+            )
         if isinstance(message, CycleTile) and any(
             getattr(message, f"cycle_image_{number}").startswith("http") for number in range(1, 10)
         ):
             sentence = "Whether phones load cycle pictures from the web was never confirmed; use ones in the app."
-            found.append(_note("cycle_image_1", sentence))
+            found.append(warning("cycle_image_1", sentence))
         return found
 
     def notes(self, message: Message, variant: str, options: object | None = None) -> list[Problem]:
@@ -211,15 +213,16 @@ class Mpns(PushService):
         chosen = _chosen(options)
         if isinstance(message, Toast):
             if _page(message, chosen) and _older(variant, "7.1"):
-                found.append(_note("page", "Windows Phone 7.0 opens the start page: it knows no page in a toast."))
+                found.append(warning("page", "Windows Phone 7.0 opens the start page: it knows no page in a toast."))
             elif message.link and not _page(message, chosen):
-                found.append(_note("link", f"Windows Phone {variant} opens the app: a toast leads to no website."))
+                found.append(warning("link", f"Windows Phone {variant} opens the app: a toast leads to no website."))
             if (chosen.sound or chosen.silent) and _older(variant, "8.0 Update 3"):
-                found.append(_note("sound", f"Windows Phone {variant} plays its usual sound."))
-        if isinstance(message, StandardTile) and _older(variant, "7.1") and _needs_71(message):
-            found.append(_note("back_title", "Windows Phone 7.0 has no back side and clears nothing."))
+                found.append(warning("sound", f"Windows Phone {variant} plays its usual sound."))
+        needs_71 = isinstance(message, StandardTile) and (message.clear or any(getattr(message, n) for n in ONLY_71))
+        if needs_71 and _older(variant, "7.1"):
+            found.append(warning("back_title", "Windows Phone 7.0 has no back side and clears nothing."))
         if type(message) in TEMPLATES and _older(variant, "7.8"):
-            found.append(_note("", f"Windows Phone {variant} does not know this tile; what it shows was never told."))
+            found.append(warning("", f"Windows Phone {variant} does not know this tile; what it shows was never told."))
         return found
 
     def variant(self, target: Target) -> str:
@@ -248,7 +251,13 @@ class Mpns(PushService):
         return Payload(_declared(body), tuple(headers))
 
     def build(
-        self, target: Target, payload: Payload, message_id: str, credentials: object | None, token: str = ""
+        self,
+        target: Target,
+        payload: Payload,
+        message_id: str,
+        credentials: object | None,
+        token: str = "",
+        report: str = "",
     ) -> Request:
         """Address the payload to one channel; an https channel is authenticated, and gets the certificate."""
         identity = (("X-MessageID", message_id),)
@@ -328,16 +337,8 @@ def _too_long(page: str) -> str:
 NO_OPTIONS = Options()
 
 
-def _note(name: str, sentence: str) -> Problem:
-    return Problem(name, sentence, "warning")
-
-
 def _older(variant: str, than: str) -> bool:
     return ORDER.index(variant) < ORDER.index(than)
-
-
-def _needs_71(tile: StandardTile) -> bool:
-    return bool(tile.clear) or any(getattr(tile, name) for name in ONLY_71)
 
 
 def _unshowable(message: Message, variant: str) -> Problem | None:
@@ -345,10 +346,10 @@ def _unshowable(message: Message, variant: str) -> Problem | None:
     if not isinstance(message, Tile) or not _older(variant, "7.1"):
         return None
     if message.tile_id:
-        return _note("tile_id", "Windows Phone 7.0 has no secondary tiles.")
+        return warning("tile_id", "Windows Phone 7.0 has no secondary tiles.")
     shown = [name for name in ELEMENTS[type(message)] if name not in ONLY_71]
     if all(getattr(message, name) in ("", None) for name in shown):
-        return _note("title", "Windows Phone 7.0 shows nothing of this tile: no back side, nothing cleared.")
+        return warning("title", "Windows Phone 7.0 shows nothing of this tile: no back side, nothing cleared.")
     return None
 
 

@@ -66,7 +66,13 @@ class Telegraph(PushService):
         return Payload(f"{message.title} STOP {message.text} {ribbon}".strip().encode())
 
     def build(
-        self, target: Target, payload: Payload, message_id: str, credentials: object | None, token: str = ""
+        self,
+        target: Target,
+        payload: Payload,
+        message_id: str,
+        credentials: object | None,
+        token: str = "",
+        report: str = "",
     ) -> Request:
         office, _, number = target.address.partition(",")
         body = target.keys["cipher"].encode() + b" " + payload.body
