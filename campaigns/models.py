@@ -277,6 +277,61 @@ class Delivery(models.Model):
         ]
 
 
+class Report(models.Model):
+    """What a device told of a push that it got: a row for each word it said of a campaign, and none twice.
+
+    Made for millions of rows: three numbers, a moment and which button. Written in groups (monitor/reports.py).
+    """
+
+    class Word(models.IntegerChoices):
+        """What became of it on the device."""
+
+        SHOWN = 1, _("shown")
+        CLICKED = 2, _("clicked")
+        DISMISSED = 3, _("dismissed")
+
+    pk = models.CompositePrimaryKey("campaign_id", "word", "device_id")
+    # Without constraints, as those of Delivery: a report must not fail because its device was erased meanwhile.
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="reports", db_constraint=False, db_index=False
+    )
+    word = models.PositiveSmallIntegerField(choices=Word)
+    device = models.ForeignKey(
+        Device, on_delete=models.DO_NOTHING, related_name="reports", db_constraint=False, db_index=False
+    )
+    button = models.PositiveSmallIntegerField(default=0)  # which one was clicked; 0: the notification itself
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["device", "campaign"], name="report_of_device")]
+
+
+class ReportCount(models.Model):
+    """How many devices reported a word of a campaign: counted as they are written, so that no page counts them."""
+
+    pk = models.CompositePrimaryKey("campaign_id", "word", "button")
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="report_counts", db_constraint=False, db_index=False
+    )
+    word = models.PositiveSmallIntegerField(choices=Report.Word)
+    button = models.PositiveSmallIntegerField(default=0)
+    devices = models.PositiveIntegerField(default=0)
+
+
+class Trial(models.Model):
+    """A message that somebody sent to one device to see it there: no part of any campaign's numbers."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="trials", db_constraint=False)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField()
+    title = models.CharField(max_length=200, blank=True)  # how it can be recognised
+    outcome = models.CharField(max_length=10, choices=[(word.value, word.value) for word in Outcome])
+    http_status = models.PositiveSmallIntegerField(null=True)
+    words = models.CharField(max_length=400, blank=True)
+    reason = models.CharField(max_length=300, blank=True)
+    milliseconds = models.PositiveIntegerField(default=0)
+
+
 class Breaker(models.Model):
     """What fails together and is down, as the senders found out: a push service, or a part of one. No row: all is well.
 

@@ -8,12 +8,14 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
+from campaigns.compose import own_browser
 from campaigns.compose import views as compose
 from campaigns.monitor import views as monitor
 
 PAGES: dict[str, tuple[str, Callable[..., HttpResponseBase]]] = {
     "compose/": ("compose_live", compose.compose_live),
     "reach/": ("reach", compose.reach),
+    "this-browser/<int:pk>/": ("this_browser", own_browser.this_browser),
     "<int:pk>/confirm/": ("confirm", compose.confirm),
     "<int:pk>/duplicate/": ("duplicate", compose.duplicate),
     "<int:pk>/live/": ("live", monitor.live),

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from devices import exporting, finding, segments, views
+from devices.browsers import views as browsers
 from devices.common import clock
 from devices.common.lists import ListedAdmin
 from devices.filters import Connection, Language, Listed, Service, System, Tagged
@@ -50,6 +51,9 @@ class AppAdmin(ListedAdmin):
             "<int:pk>/credentials/<slug:service>/": ("credential", views.credential),
             "<int:pk>/keys/": ("new_key", views.new_app_key),
             "<int:pk>/keys/<int:key>/revoke/": ("revoke_key", views.revoke_key),
+            "<int:pk>/site/": ("site", browsers.site),
+            "<int:pk>/site-worker.js": ("site_worker", browsers.site_worker),
+            "<int:pk>/worker.js": ("own_worker", browsers.own_worker),
         }
         ours = [path(route, wrap(view), name=f"devices_app_{name}") for route, (name, view) in pages.items()]
         return [*ours, *super().get_urls()]
@@ -59,7 +63,7 @@ class AppAdmin(ListedAdmin):
     ) -> HttpResponse:
         """Show the App with its credentials and keys."""
         app = self.get_object(request, object_id)
-        more = views.app_context(request, app) if app else {}
+        more = {**views.app_context(request, app), **browsers.context(request, app)} if app else {}
         more |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -42,6 +43,7 @@ TOLD = {  # for errors that come from before or behind the API itself
     404: gettext_lazy("There is nothing at this address. Mind the slash at the end: no address of the API has one."),
     405: gettext_lazy("This address does not take this method; the header Allow names those it takes."),
 }
+COUNTED = re.compile(r"/api/v1/(devices|browsers)(/|$)")  # reports prove themselves before anything is looked up
 USED = timedelta(minutes=1)  # a key's last use is written no more often than this
 
 
@@ -309,7 +311,7 @@ class CallLimit:
         """Refuse, or pass the request on."""
         if not request.path.startswith("/api/"):
             return self.get_response(request)
-        wait = PER_ADDRESS.exceeded(client_network(request)) if "/devices" in request.path else 0
+        wait = PER_ADDRESS.exceeded(client_network(request)) if COUNTED.match(request.path) else 0
         if wait:
             return refused(request, Refused(429, _("Too many calls from this address. Come again later."), wait))
         announced = request.META.get("CONTENT_LENGTH") or "0"

@@ -85,6 +85,37 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.hint}…)"
 
 
+class Site(models.Model):
+    """Where an App's visitors subscribe their browsers: pages of ``origins`` show the publishable ``key``.
+
+    The key is no secret: it stands in the pages' source. It registers browsers of this App from these origins, and
+    opens nothing else.
+    """
+
+    app = models.OneToOneField(App, on_delete=models.CASCADE, related_name="site")
+    key = models.CharField(max_length=60, unique=True, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.app}: {self.key}"
+
+
+class SiteOrigin(models.Model):
+    """An origin (RFC 6454: scheme, host, port if unusual) whose pages may show a site's key."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="origins", db_index=False)
+    origin = models.CharField(max_length=300, db_index=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["origin"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["site", "origin"], name="site_origin_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.origin
+
+
 class Tag(models.Model):
     """A word an app gives its devices."""
 

@@ -20,6 +20,7 @@ from campaigns.monitor import stats
 from campaigns.monitor.stats import Progress
 from campaigns.pages import wall
 from campaigns.pipeline import watchdog
+from devices.browsers import subscribing
 from devices.common import clock
 from devices.models import App, Credential, Device
 from devices.push.services import find
@@ -113,6 +114,13 @@ def warnings(user: Any) -> dict[str, Any]:
         told = _("Addresses at the emulator (%(host)s) are let through. No real phone hears of them.")
         found.append(Notice("info", told % {"host": settings.EMULATOR}, wall(), _("The wall of phones")))
     return {"warnings": found, "apps": App.objects.exists()}
+
+
+def browser_apps(user: Any) -> list[App]:
+    """Return the Apps that ``user`` may send to their own browser for, the newest first, at most 50."""
+    if not (user.has_perm("campaigns.add_campaign") or user.has_perm("devices.add_device")):
+        return []
+    return [*App.objects.filter(credentials__service=subscribing.SERVICE).order_by("-pk")[:50]]
 
 
 # Each part of the page asks anew at its own pace: counting a million devices takes longer than asking who is paused.

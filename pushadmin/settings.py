@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "pushadmin.middleware.PermissionsPolicy",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "pushadmin.middleware.Health",
+    "devices.browsers.cors.Cors",
     "devices.api.OnlyJson",
     "devices.api.CallLimit",
     "pushadmin.bodies.BodyLimit",

@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, re_path
 
+import campaigns.monitor.api  # noqa: F401 (what it offers is registered by that)
+import devices.browsers.api  # noqa: F401 (likewise)
 from devices.api import api
 
 

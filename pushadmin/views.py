@@ -25,14 +25,14 @@ from campaigns import control
 from campaigns.models import Campaign
 from pushadmin import links, step_up, way_in
 from pushadmin.forms import SignInForm
-from pushadmin.overview import PARTS
+from pushadmin.overview import PARTS, browser_apps
 
 AGAIN_IN = 5  # seconds until somebody should ask again while the database is away
 
 
 def overview(request: HttpRequest) -> TemplateResponse:
     """Show what is being sent, what was sent, who can be reached, and what needs somebody."""
-    context = {**admin.site.each_context(request), "title": _("Overview")}
+    context = {**admin.site.each_context(request), "title": _("Overview"), "browser_apps": browser_apps(request.user)}
     for part in PARTS.values():
         context |= part(request.user)
     return TemplateResponse(request, "pushadmin/overview.html", context)

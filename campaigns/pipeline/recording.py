@@ -141,7 +141,7 @@ def _row(claim: Claim, answer: Answered, decision: Decision, lite: bool) -> Row:
         True,
         decision.copies,
         answer.http_status or None,
-        _spelled(answer.verdict.words),
+        joined(answer.verdict.words),
         identity.replace("-", "") if lite else identity,
         answer.milliseconds,
         answer.verdict.reason[:300].replace("\0", ""),
@@ -152,7 +152,8 @@ def _row(claim: Claim, answer: Answered, decision: Decision, lite: bool) -> Row:
 
 
 @lru_cache(maxsize=256)
-def _spelled(words: tuple[tuple[str, str], ...]) -> str:
+def joined(words: tuple[tuple[str, str], ...]) -> str:
+    """Return the service's own words as a row keeps them: "Name: value" joined by "; ", at most 400 characters."""
     return "; ".join([f"{name}: {value}" for name, value in words])[:400].replace("\0", "")
 
 

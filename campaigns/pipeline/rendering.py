@@ -96,7 +96,7 @@ class Renderer:
     def of(cls, campaign: int, app: int, slug: str, tokens: Tokens) -> Renderer:
         """Read the campaign's content and the App's credential for a service, with a token where it wants one."""
         rows = Notification.objects.filter(campaign=campaign)
-        credential, unreadable = _credential(app, slug)
+        credential, unreadable = credential_of(app, slug)
         extra_hosts = frozenset({settings.EMULATOR} - {""})
         service, token, away = _named(slug), "", ""
         if service is not None and not unreadable:
@@ -196,7 +196,7 @@ def _named(slug: str) -> PushService | None:
     return next((service for service in all_services() if service.slug == slug), None)
 
 
-def _credential(app: int, slug: str) -> tuple[object | None, str]:
+def credential_of(app: int, slug: str) -> tuple[object | None, str]:
     """Return what the App shows a service, and why it cannot be read ("": it can, or there is none)."""
     service = _named(slug)
     row = Credential.objects.filter(app=app, service=slug).first()

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 from devices import api as api_module
 from devices.common.limits import Limit
-from devices.models import Device
+from devices.models import App, Credential, Device, Site
 from tests.devices.conftest import KEY, Caller, uri
 
 DECLARED = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -35,18 +35,35 @@ def description(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> Any:
     return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application())
 
 
-@pytest.mark.parametrize("method", ["post", "get", "patch", "delete"])
-def test_every_answer_is_a_declared_one(description: Any, caller: Caller, method: str) -> None:
-    (operation,) = [one.ok() for one in description.get_all_operations() if one.ok().method == method]
+PLACES = [
+    *(("devices", method) for method in ("post", "get", "patch", "delete")),
+    *(("browsers", method) for method in ("post", "delete")),
+    ("reports", "post"),
+]
+
+
+@pytest.mark.parametrize(("place", "method"), PLACES)
+def test_every_answer_is_a_declared_one(description: Any, caller: Caller, place: str, method: str) -> None:
+    known = [one.ok() for one in description.get_all_operations()]
+    assert len(known) == len(PLACES)
+    (operation,) = [
+        one for one in known if one.method == method and one.path.split("/")[-1 if "{" not in one.path else -2] == place
+    ]
+    Site.objects.create(app=App.objects.get(), key="site_x").origins.create(origin="https://www.example.org")
+    secret = {"contact": "ops@example.org", "private": "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}
+    Credential.objects.create(app=App.objects.get(), service="webpush", secret=secret, fingerprint="B")  # type: ignore[misc]
 
     @settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=GenerationMode.NEGATIVE) | operation.as_strategy())
     def attack(case: Any) -> None:
         key = KEY
-        if method != "post":
+        if place == "devices" and method != "post":
             _, own = caller.register()
             key, case.path_parameters = own["secret"], {"device": own["id"]}
-        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {key}"}
+        if place == "browsers":
+            key = "site_x"
+        own_headers = {"Authorization": f"Bearer {key}", "Origin": "https://www.example.org"}
+        case.headers = {**(case.headers or {}), **own_headers}
         case.call_and_validate(checks=DECLARED)
 
     attack()

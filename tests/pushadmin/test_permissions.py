@@ -37,6 +37,7 @@ RIGHTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (r"campaigns/campaign/<int:pk>/deliveries.csv", ("Marketers",), ()),
     (r"campaigns/campaign/(<int:pk>/(live|parked|deliveries)/|reach/|compose/)", VIEW, ("Marketers",)),
     (r"campaigns/campaign/add/", ("Marketers",), ("Marketers",)),
+    (r"campaigns/campaign/this-browser/", ("Marketers", "App developers"), ("Marketers", "App developers")),
     (r"campaigns/", VIEW, ("Marketers",)),
     (r"devices/segment/add/", ("Marketers",), ("Marketers",)),
     (r"devices/segment/", VIEW, ("Marketers",)),

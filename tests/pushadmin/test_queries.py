@@ -60,7 +60,7 @@ def sent(app: App, device: Device, status: Campaign.Status) -> None:
 
 # Each page, and what it asks beside the clock; the session and the person are asked for on every one.
 PAGES: dict[str, int] = {
-    "/": 39,
+    "/": 40,
     "/overview/warnings/": 9,
     "/overview/campaigns/": 30,
     "/overview/reach/": 6,
@@ -84,7 +84,7 @@ PAGES: dict[str, int] = {
     "/devices/device/?o=3": 12,
     "/devices/device/{device}/change/": 6,
     "/devices/app/": 6,
-    "/devices/app/{app}/change/": 7,
+    "/devices/app/{app}/change/": 8,
     "/devices/segment/": 7,
     "/devices/segment/{segment}/change/": 7,
 }

@@ -3,221 +3,28 @@
 from __future__ import annotations
 
 import base64
-import hmac
 import json
-import struct
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from devices.push import aes128gcm, vapid
+from devices.push import vapid
 from devices.push.base import AddressRefused, Answer, Lost, Outcome, Target
 from devices.push.fields import MessageInvalid
 from devices.push.message import Message, Raw, Toast
 from devices.push.services import find
 from devices.push.services.webpush import FOREIGN_KEY, OWN_ROOM, Credentials, Options
+from tests.devices.push.vector import AUTH, UA_PUBLIC, claims, decrypted, raw
 
 SERVICE = find("webpush")
-# RFC 8291, section 5 and appendix A
-PLAINTEXT = b"When I grow up, I want to be a watermelon"
-AS_PRIVATE = "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"
-UA_PUBLIC = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
-UA_PRIVATE = "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94"
-AUTH = "BTBZMqHH6r4Tts7J_aSIgg"
-SALT = "DGv6ra1nlYgDCS1FRnbzlw"
-BODY = (
-    "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A"
-    "_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
-)
 MOZILLA = "https://updates.push.services.mozilla.com/wpush/v2/gAAAAABexample"
 MESSAGE_ID = "01234567-89ab-8def-8123-456789abcdef"
-
-
-def raw(text: str) -> bytes:
-    """Decode by other means than the code under test."""
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def private(text: str) -> ec.EllipticCurvePrivateKey:
-    return ec.derive_private_key(int.from_bytes(raw(text)), ec.SECP256R1())
-
-
-def decrypted(body: bytes) -> bytes:
-    """Return what the browser of the RFC's example reads: written from RFC 8188 and 8291, not from our code."""
-    salt, (size, length) = body[:16], struct.unpack(">IB", body[16:21])
-    assert (size, length) == (4096, 65)
-    sender = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), body[21:86])
-    shared = private(UA_PRIVATE).exchange(ec.ECDH(), sender)
-
-    def derive(salt: bytes, key: bytes, info: bytes, count: int) -> bytes:
-        extracted = hmac.new(salt, key, "sha256").digest()
-        return hmac.new(extracted, info + b"\x01", "sha256").digest()[:count]
-
-    ikm = derive(raw(AUTH), shared, b"WebPush: info\0" + raw(UA_PUBLIC) + body[21:86], 32)
-    key = derive(salt, ikm, b"Content-Encoding: aes128gcm\0", 16)
-    nonce = derive(salt, ikm, b"Content-Encoding: nonce\0", 12)
-    padded = AESGCM(key).decrypt(nonce, body[86:], None)
-    return padded[: padded.rindex(b"\x02")]
 
 
 # The key of these tests. It signs nothing anywhere else.
 CREDENTIALS = Credentials("mailto:ops@example.org", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE")
 TARGET = Target(MOZILLA, (), {"p256dh": UA_PUBLIC, "auth": AUTH})
-
-
-# Encryption
-
-
-def test_the_vector_of_the_rfc_comes_out_byte_for_byte() -> None:
-    made = aes128gcm.encrypt(PLAINTEXT, raw(UA_PUBLIC), raw(AUTH), key=private(AS_PRIVATE), salt=raw(SALT))
-    assert made == raw(BODY)
-    assert decrypted(made) == PLAINTEXT
-
-
-def test_no_two_pushes_share_a_key_or_a_salt() -> None:
-    bodies = [aes128gcm.encrypt(PLAINTEXT, raw(UA_PUBLIC), raw(AUTH)) for _ in range(50)]
-    assert len({body[:16] for body in bodies}) == len({body[21:86] for body in bodies}) == 50
-    assert {decrypted(body) for body in bodies} == {PLAINTEXT}
-
-
-def test_the_largest_text_makes_the_largest_body_and_one_byte_more_none() -> None:
-    assert len(aes128gcm.encrypt(b"x" * 3993, raw(UA_PUBLIC), raw(AUTH))) == 4096
-    with pytest.raises(ValueError, match="3,994 bytes; 3,993 fit"):
-        aes128gcm.encrypt(b"x" * 3994, raw(UA_PUBLIC), raw(AUTH))
-
-
-# Who sends
-
-
-def claims(authorization: str) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """Verify a signature with ``cryptography`` and return head, claims and key."""
-    token, _, key = authorization.removeprefix("vapid t=").partition(", k=")
-    text, _, signature = token.rpartition(".")
-    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw(key))
-    r, s = (int.from_bytes(half) for half in (raw(signature)[:32], raw(signature)[32:]))
-    public.verify(encode_dss_signature(r, s), text.encode(), ec.ECDSA(hashes.SHA256()))
-    head, payload = (json.loads(raw(part)) for part in text.split("."))
-    return head, payload, key
-
-
-def test_a_token_says_for_whom_until_when_and_who() -> None:
-    now = 1_800_000_000.0
-    made = vapid.authorization(CREDENTIALS.private, CREDENTIALS.contact, "https://push.example.net", now)
-    head, told, key = claims(made)
-    assert head == {"typ": "JWT", "alg": "ES256"}
-    assert told["aud"] == "https://push.example.net"
-    assert told["sub"] == "mailto:ops@example.org"
-    assert key == CREDENTIALS.public
-    assert len(raw(made.partition(", k=")[0].rpartition(".")[2])) == 64
-    with pytest.raises(InvalidSignature):
-        claims(made.replace(".", ".A", 1)[:-1] + made[-1])
-
-
-def test_a_token_is_kept_until_half_its_life_is_over_and_never_lives_for_over_12_hours() -> None:
-    def made(now: float, origin: str = "https://a.example.net", key: str = CREDENTIALS.private) -> str:
-        return vapid.authorization(key, CREDENTIALS.contact, origin, now)
-
-    start = 1_800_000_000.0 // 21_600 * 21_600
-    assert made(start) == made(start + 21_599)
-    assert made(start) != made(start + 21_600)
-    assert made(start) != made(start, "https://b.example.net")
-    assert made(start) != made(start, key=vapid.new_key())
-    for late in (0, 1, 10_000, 21_599, 21_600):
-        left = claims(made(start + late))[1]["exp"] - (start + late)
-        assert 6 * 3600 < left <= 12 * 3600
-
-
-def test_the_token_of_the_rfc_is_verified_by_what_verifies_ours() -> None:
-    token = (
-        "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJhdWQiOiJodHRwczovL3B1c2guZXhhbXBsZS5uZXQiLCJleHAiOjE0NTM1MjM3NjgsInN1"
-        "YiI6Im1haWx0bzpwdXNoQGV4YW1wbGUuY29tIn0.i3CYb7t4xfxCDquptFOepC9GAu_HLGkMlMuCGSK2rpiUfnK9ojFwDXb1JrErtmysazNjjv"
-        "W2L9OkSSHzvoD1oA"
-    )
-    key = "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs"
-    assert claims(f"vapid t={token}, k={key}")[1]["aud"] == "https://push.example.net"
-
-
-def pem(key: Any) -> str:
-    return str(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
-
-
-def test_a_key_can_be_brought_along_as_the_usual_libraries_print_it() -> None:
-    key = private(AS_PRIVATE)
-    sec1 = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
-    der = base64.b64encode(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode()
-    for typed in (AS_PRIVATE, AS_PRIVATE + "=", f"  {AS_PRIVATE}\n", pem(key), sec1, der):
-        assert vapid.read_key(typed) == AS_PRIVATE
-    public = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    assert raw(vapid.public_key(AS_PRIVATE)) == public
-
-
-@pytest.mark.parametrize(
-    ("typed", "told"),
-    [
-        (pem(ec.generate_private_key(ec.SECP384R1())), "P-256"),
-        (pem(ec.generate_private_key(ec.SECP256K1())), "P-256"),
-        (pem(rsa.generate_private_key(65537, 2048)), "P-256"),
-        ("A" * 43, "no private key"),  # zero
-        ("_" * 43, "no private key"),  # above the order
-        (UA_PUBLIC, "no private key"),
-        ("", "no private key"),
-        ("ключ", "no private key"),
-        ("A" * 5000, "too long"),
-        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "no private key"),
-    ],
-)
-def test_another_key_gets_a_sentence(typed: str, told: str) -> None:
-    with pytest.raises(MessageInvalid, match=told) as refusal:
-        Credentials("ops@example.org", typed)
-    assert [problem.field for problem in refusal.value.problems] == ["private"]
-
-
-@pytest.mark.parametrize(
-    ("typed", "kept"),
-    [
-        ("ops@example.org", "mailto:ops@example.org"),
-        (" mailto:ops+push@mail.example.co.uk ", "mailto:ops+push@mail.example.co.uk"),
-        ("https://example.org/contact?x=1", "https://example.org/contact?x=1"),
-    ],
-)
-def test_a_contact_is_a_mail_address_or_a_page(typed: str, kept: str) -> None:
-    assert vapid.clean_contact(typed) == kept
-
-
-@pytest.mark.parametrize(
-    "typed",
-    [
-        *("", "ops", "localhost", "ops@localhost", "mailto:ops@localhost", "mailto: ops@example.org", "ops@example"),
-        *(
-            "mailto:<ops@example.org>",
-            "https://localhost/",
-            "https://printer.local/",
-            "http://example.org",
-            "ops@10.0.0.1",
-        ),
-        *(
-            "ops@example.org,b@example.org",
-            "ops@server.internal",
-            "ops@example.org\nBcc: x",
-            "a" * 300 + "@example.org",
-        ),
-    ],
-)
-def test_a_contact_that_apple_would_refuse_is_refused_here(typed: str) -> None:
-    with pytest.raises(MessageInvalid) as refusal:
-        Credentials(typed, AS_PRIVATE)
-    assert [problem.field for problem in refusal.value.problems] == ["contact"]
-
-
-def test_no_secret_shows_in_a_repr() -> None:
-    assert CREDENTIALS.private not in repr(CREDENTIALS)
 
 
 # Addresses and keys
@@ -279,6 +86,7 @@ def test_keys_are_tolerated_with_padding_and_in_the_other_alphabet() -> None:
     assert SERVICE.clean_keys({"p256dh": standard, "auth": AUTH + "=="}) == {"p256dh": UA_PUBLIC, "auth": AUTH}
 
 
+@pytest.mark.threats(51)
 @pytest.mark.parametrize(
     ("keys", "told"),
     [

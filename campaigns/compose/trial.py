@@ -1,0 +1,80 @@
+"""A message to one device at once, to see it there. It is kept with its answer, and is no part of any campaign."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+
+from campaigns.control import NotReady
+from campaigns.models import Trial
+from campaigns.pipeline.recording import joined
+from campaigns.pipeline.rendering import credential_of
+from devices.common import clock
+from devices.models import Device
+from devices.push import tokens
+from devices.push.base import Answer, Outcome, PushService, TokenRefused
+from devices.push.fields import MessageInvalid
+from devices.push.message import Message, Toast
+from devices.push.services import find
+from devices.registration import retire
+from devices.targets import target_of
+
+
+def hello() -> Message:
+    """Return what is sent when nothing is written yet."""
+    title, text = (
+        _("It works"),
+        _("This notification came from your own PushAdmin, through the push service of your browser."),
+    )
+    return Toast(title=title, text=text)
+
+
+def send(device: Device, message: Message, options: object | None, by: User | None) -> Trial:
+    """Send ``message`` to one device and return what came of it; raise NotReady when it cannot be sent.
+
+    One exchange, within tokens.DEADLINE and without another try: a person waits for it.
+    """
+    service = find(device.service)
+    if message.slug not in service.kinds:
+        told = _("%(service)s cannot carry a %(kind)s.")
+        raise NotReady(told % {"service": service.label, "kind": message.label.lower()})
+    if errors := [problem for problem in service.problems(message, options) if problem.level == "error"]:
+        raise NotReady(" ".join(problem.sentence for problem in errors))
+    answer, authenticated = _exchanged(service, device, message, options)
+    verdict = service.interpret(answer, authenticated=authenticated)
+    if verdict.outcome is Outcome.GONE:
+        retire(device, verdict.reason)
+    lines = message.lines() or ("", "")
+    return Trial.objects.create(
+        device=device,
+        by=by,
+        at=clock.now(),
+        title=(lines[0] or lines[1] or message.label)[:200],
+        outcome=verdict.outcome,
+        http_status=answer.status or None,
+        words=joined(verdict.words),
+        reason=verdict.reason[:300],
+        milliseconds=answer.milliseconds,
+    )
+
+
+def _exchanged(service: PushService, device: Device, message: Message, options: object | None) -> tuple[Answer, bool]:
+    """Push to one device; return the answer, and whether the request showed who we are."""
+    credential, missing = credential_of(device.app_id, service.slug)
+    if missing:
+        raise NotReady(missing)
+    allow = frozenset({settings.EMULATOR} - {""})
+    token = ""
+    try:
+        address = service.clean_address(device.address, extra_hosts=allow)
+        target = target_of(address, device.os_rank, device.keys)
+        if asked := service.authorize(credential):
+            token = service.token(tokens.exchanged(asked, allow)).value
+        payload = service.encode(message, service.variant(target), options)
+        request = service.build(target, payload, str(uuid4()), credential, token)
+    except (TokenRefused, MessageInvalid, ValueError) as refusal:
+        raise NotReady(str(refusal)) from refusal
+    return tokens.exchanged(request, allow), request.authenticated
