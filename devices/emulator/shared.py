@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from devices.emulator.board import Board
 from devices.emulator.clock import Clock
 from devices.emulator.ledger import Ledger
@@ -20,6 +22,7 @@ class Shared:
         self._places = places
         self.url = ""
         self.secure_url = ""
+        self.latency: Callable[[], float] = lambda: 0.0  # seconds that every answer takes, drawn anew each time
         self.reset()
 
     def reset(self) -> None:

@@ -27,6 +27,7 @@ class Mpns:
         self.settings = settings
         self.shared = shared
         self.clock = shared.clock
+        shared.latency = self._latency
         self.reset()
 
     def reset(self) -> None:
@@ -35,6 +36,9 @@ class Mpns:
         self.everyone: Plan | None = None
         self.blocked = False
         self._check = Checker()
+
+    def _latency(self) -> float:
+        return self.settings.latency.seconds()
 
     def early(self, target: bytes) -> Early | None:
         """Say what happens before the body of a push to ``target`` is read, if anything."""
@@ -63,7 +67,7 @@ class Mpns:
             )
         )
         answer = render(turn.answer, self.settings.spelling, message_id)
-        return Reply(answer, turn.seconds + self.settings.latency.seconds(), turn.play)
+        return Reply(answer, turn.seconds + self.shared.latency(), turn.play)
 
     def _turn(self, request: Request, channel: Channel | None) -> Turn:
         if request.method != b"POST":
