@@ -7,7 +7,9 @@ import json
 import os
 import struct
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +24,7 @@ from tests.devices.emulator.sender import Answer, push
 from tests.emulator import EmulatorProcess
 
 HOMES = {"mozilla": "/wpush/v2/", "google": "/fcm/send/", "apple": "/apple/", "microsoft": "/w/?token="}
+NOTHING: Mapping[str, str | None] = MappingProxyType({})
 HELLO = json.dumps({"v": 1, "title": "Hello", "body": "World", "url": "https://example.org/news"}).encode()
 
 
@@ -94,11 +97,12 @@ def send(
     plaintext: bytes = HELLO,
     body: bytes | None = None,
     method: str = "POST",
+    headers: Mapping[str, str | None] = NOTHING,
     **changed: str | None,
 ) -> Answer:
-    """Push once. ``changed`` headers (``Content_Encoding``) replace good ones, None leaves one out."""
+    """Push once. ``headers`` and ``changed`` (``Content_Encoding``) replace good ones, None leaves one out."""
     endpoint = subscription["endpoint"]
-    return push(endpoint, *prepared(subscription, vapid, plaintext, body, **changed), method=method)
+    return push(endpoint, *prepared(subscription, vapid, plaintext, body, headers, **changed), method=method)
 
 
 def prepared(
@@ -106,18 +110,20 @@ def prepared(
     vapid: Vapid,
     plaintext: bytes = HELLO,
     body: bytes | None = None,
+    headers: Mapping[str, str | None] = NOTHING,
     **changed: str | None,
 ) -> tuple[bytes, dict[str, str]]:
     """Return body and headers of a push."""
     endpoint = subscription["endpoint"]
-    headers = {
+    given = {
         "TTL": "60",
         "Content-Encoding": "aes128gcm",
         "Authorization": vapid.authorization(origin_of(endpoint)),
+        **headers,
         **{name.replace("_", "-"): value for name, value in changed.items()},
     }
     whole = encrypt(plaintext, subscription["keys"]) if body is None else body
-    return whole, {name: value for name, value in headers.items() if value is not None}
+    return whole, {name: value for name, value in given.items() if value is not None}
 
 
 def subscribe(emulator: EmulatorProcess, vendor: str = "mozilla", **wishes: Any) -> dict[str, Any]:

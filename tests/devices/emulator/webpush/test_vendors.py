@@ -62,36 +62,37 @@ def test_the_newer_address_of_chrome_is_served(emulator: EmulatorProcess, vapid:
 
 
 # status and wording of each fault, by vendor
-NO_TTL, BAD_TTL = {"TTL": None}, {"TTL": "1.5"}
+NO_TTL: dict[str, str | None] = {"TTL": None}
+BAD_TTL: dict[str, str | None] = {"TTL": "1.5"}
 CONFLICT = "Ttl value conflicts with X-WNS-Cache-Policy."
 REFUSED: dict[str, dict[str, tuple[dict[str, str | None], int, Any]]] = {
     "mozilla": {
         "no TTL": (NO_TTL, 400, 111), "bad TTL": (BAD_TTL, 400, 112), "TTL below zero": ({"TTL": "-1"}, 400, 112),
         "bad Urgency": ({"Urgency": "urgent"}, 400, 999), "two Urgencies": ({"Urgency": "low, high"}, 400, 999),
         "long Topic": ({"Topic": "a" * 33}, 400, 113), "bad Topic": ({"Topic": "a.b"}, 400, 113),
-        "empty Topic": ({"Topic": ""}, 400, 113), "old encoding": ({"Content_Encoding": "aesgcm"}, 400, 110),
-        "no encoding": ({"Content_Encoding": None}, 400, 110), "unsigned": ({"Authorization": None}, 401, 109),
+        "empty Topic": ({"Topic": ""}, 400, 113), "old encoding": ({"Content-Encoding": "aesgcm"}, 400, 110),
+        "no encoding": ({"Content-Encoding": None}, 400, 110), "unsigned": ({"Authorization": None}, 401, 109),
         "bad token": ({"Authorization": "vapid t=a.b.c, k=d"}, 401, 109),
     },
     "google": {
         "no TTL": (NO_TTL, 400, "Time-to-live in header must be specified."),
         "bad TTL": (BAD_TTL, 400, "Time-to-live in header must be a number of seconds."),
         "bad Urgency": ({"Urgency": "Normal"}, 400, "Bad Request"), "bad Topic": ({"Topic": "ä"}, 400, "Bad Request"),
-        "old encoding": ({"Content_Encoding": "aesgcm"}, 400, "Bad Request"),
+        "old encoding": ({"Content-Encoding": "aesgcm"}, 400, "Bad Request"),
         "unsigned": ({"Authorization": None}, 403, "missing VAPID credentials in the authorization header."),
         "bad token": ({"Authorization": "vapid t=a.b.c, k=d"}, 403, "invalid JWT provided"),
     },
     "apple": {
         "no TTL": (NO_TTL, 400, "BadWebPushRequest"), "bad Urgency": ({"Urgency": "0"}, 400, "BadWebPushRequest"),
         "bad Topic": ({"Topic": "a b"}, 400, "BadWebPushTopic"),
-        "old encoding": ({"Content_Encoding": "aesgcm"}, 400, "BadWebPushRequest"),
+        "old encoding": ({"Content-Encoding": "aesgcm"}, 400, "BadWebPushRequest"),
         "unsigned": ({"Authorization": None}, 403, "BadAuthorizationHeader"),
         "bad token": ({"Authorization": "vapid t=a.b.c, k=d"}, 403, "BadJwtToken"),
     },
     "microsoft": {
         "no TTL": (NO_TTL, 400, CONFLICT),
         "TTL of zero": ({"TTL": "0"}, 400, CONFLICT),
-        "zero, cached": ({"TTL": "0", "X_WNS_Cache_Policy": "cache"}, 400, CONFLICT),
+        "zero, cached": ({"TTL": "0", "X-WNS-Cache-Policy": "cache"}, 400, CONFLICT),
         "unsigned": ({"Authorization": None}, 401, ""), "bad token": ({"Authorization": "vapid t=a.b.c, k=d"}, 401, ""),
     },
 }  # fmt: skip
@@ -103,7 +104,7 @@ def test_a_bad_request_is_refused_in_the_vendors_manner(
 ) -> None:
     headers, status, words = REFUSED[vendor][fault]
     subscription = subscribe(emulator, vendor)
-    answer = send(subscription, vapid, **headers)
+    answer = send(subscription, vapid, headers=headers)
     assert (answer.status, told(answer)) == (status, words)
     assert messages(emulator, subscription) == []
     assert emulator.control("state")["refusal_notes"][-1]["channel"] in subscription["endpoint"]
