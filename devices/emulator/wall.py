@@ -85,6 +85,7 @@ class Wall:
             slot = leaving.slot
             del self._screens[leaving.target]
             self._groups[leaving.group] -= 1
+            self._groups += Counter()  # a group without a screen is none
         self._groups[kind.group] += 1
         screen = self._screens[target] = kind(slot, target, name, behaviour)
         return screen
@@ -94,10 +95,13 @@ class Wall:
         quietest = next(iter(self._screens.values()), None)
         if quietest is None:
             return None
-        share = self.most // len(self._groups.keys() | {group})
-        largest, places = self._groups.most_common(1)[0]
-        if self._groups[group] < share < places:
-            return next(screen for screen in self._screens.values() if screen.group == largest)
+        has = self._groups[group]
+        if has < self.most // (
+            len(self._groups) + (not has)
+        ):  # asked for every push to a full wall: the cheap part first
+            largest = max(self._groups, key=self._groups.__getitem__)
+            if self._groups[largest] > has + 1:
+                return next(screen for screen in self._screens.values() if screen.group == largest)
         return quietest if time.monotonic() - quietest.touched >= QUIET else None
 
     def settle(self, now: float) -> None:
