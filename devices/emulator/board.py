@@ -16,6 +16,7 @@ class Board:
         self.pushes = 0
         self.answers: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
+        self.services: Counter[str] = Counter()
         self.violations = 0
         self.trap_hits = 0
         self.notes: dict[str, deque[dict[str, object]]] = {
@@ -24,11 +25,12 @@ class Board:
         }
         self._seconds: dict[int, int] = {}
 
-    def push(self, label: str, kind: str) -> None:
-        """Count one push of this kind that will be answered with this label ("" = no valid answer)."""
+    def push(self, label: str, kind: str, service: str) -> None:
+        """Count one push of this kind at this service that will be answered with this label ("" = no valid answer)."""
         self.pushes += 1
         self.answers[label] += 1
         self.kinds[kind] += 1
+        self.services[service] += 1
         second = int(time.monotonic())
         try:
             self._seconds[second] += 1
@@ -53,6 +55,7 @@ class Board:
             "pushes": self.pushes,
             "answers": dict(self.answers),
             "kinds": dict(self.kinds),
+            "services": dict(self.services),
             "violations": self.violations,
             "violation_notes": list(self.notes["violations"]),
             "refusal_notes": list(self.notes["refusals"]),

@@ -42,6 +42,12 @@ async def reset_midway(line: Line, answer: bytes) -> None:
     line.close()
 
 
+async def truncated(line: Line, answer: bytes) -> None:
+    """Send a good head and less of the body than it promises, then close."""
+    await line.write(_with_body(answer, 1000) + b"0123456789")
+    line.close()
+
+
 async def garbage(line: Line, answer: bytes) -> None:
     """Send bytes that are no HTTP, then close."""
     await line.write(b"\x00\xff\xfeSSH-2.0-nonsense\r\n\x80\x81 700 ?\r\n\r\n")

@@ -9,8 +9,10 @@ import ssl
 
 from devices.emulator import services
 from devices.emulator.clock import Clock
+from devices.emulator.desk import FrontDesk
 from devices.emulator.ledger import Ledger
 from devices.emulator.options import Options, Tls
+from devices.emulator.shared import Shared
 from devices.emulator.wire import Connection, Outbox
 
 HOST = "127.0.0.1"
@@ -33,8 +35,9 @@ async def _serve(options: Options) -> None:
     if options.lifeline is not None:
         loop.add_reader(options.lifeline, _watch, options.lifeline, stop)
     ledger = Ledger(options.ledger)
-    ((name, service),) = services.found().items()  # a second one needs somebody who tells them apart by path
-    desk = service.desk(options.settings[name], Clock(), ledger, options.phones)
+    shared = Shared(Clock(), ledger, options.phones)
+    started = {name: service.start(options.settings[name], shared) for name, service in services.found().items()}
+    desk = FrontDesk(shared, started)
     outbox = Outbox(ledger, loop)
     connections: set[Connection] = set()
 
@@ -44,12 +47,12 @@ async def _serve(options: Options) -> None:
         )
 
     servers = [await listen(options.port, None)]
-    desk.url = f"http://{HOST}:{_port(servers[0])}"
-    print(f"emulator listening on {desk.url}", flush=True)
+    shared.url = f"http://{HOST}:{_port(servers[0])}"
+    print(f"emulator listening on {shared.url}", flush=True)
     if options.tls is not None:
         servers.append(await listen(options.tls.port, _context(options.tls)))
-        desk.secure_url = f"https://{HOST}:{_port(servers[1])}"
-        print(f"emulator listening on {desk.secure_url}", flush=True)
+        shared.secure_url = f"https://{HOST}:{_port(servers[1])}"
+        print(f"emulator listening on {shared.secure_url}", flush=True)
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait((stopped, outbox.failure), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()

@@ -136,7 +136,8 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         headers = self._request.headers
         if len(headers) < MOST_HEADERS:
-            headers[name.lower()] = value
+            name = name.lower()
+            headers[name] = value if name not in headers else b"%s, %s" % (headers[name], value)  # RFC 9110, 5.3
 
     def on_headers_complete(self) -> None:
         self._early = self._desk.early(self._request.target)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from devices.emulator.clock import Clock
-from devices.emulator.ledger import Ledger
-from devices.emulator.mpns.control import FrontDesk
+from devices.emulator.mpns.control import Control
 from devices.emulator.mpns.options import add_arguments, settings_of
 from devices.emulator.mpns.service import Mpns
 from devices.emulator.mpns.settings import Settings
+from devices.emulator.shared import Shared
 
-__all__ = ["add_arguments", "desk", "settings_of"]
+__all__ = ["add_arguments", "settings_of", "start"]
 
 
-def desk(settings: Settings, clock: Clock, ledger: Ledger, phones: int) -> FrontDesk:
-    """Return what answers requests: pushes, the control API and the page."""
-    return FrontDesk(Mpns(settings, clock, ledger, phones))
+def start(settings: Settings, shared: Shared) -> Control:
+    """Return what answers pushes and commands."""
+    return Control(Mpns(settings, shared))

@@ -9,17 +9,14 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import format_datetime
 from functools import lru_cache
 
-from devices.emulator import faults
+from devices.emulator import faults, table
 from devices.emulator.exchange import Early, Play
 from devices.emulator.mpns.answers import CONNECTED, ROWS, Answer
-from devices.emulator.mpns.channels import Act, Plan, Push, Turn
-
-LONGEST_WAIT = 3_600_000  # milliseconds
-TRAP = "/emulator/trap"  # where redirects lead; nobody should ever ask for it
+from devices.emulator.mpns.channels import Act, Push, Turn
+from devices.emulator.table import TRAP, Table, early_wait, number, seconds
 
 RECEIVED, RECEIVED_AWAY = Turn(ROWS[1], taken=True), Turn(ROWS[2], taken=True)
 FULL_AWAY = Turn(ROWS[4])
@@ -27,22 +24,7 @@ UNAVAILABLE = Turn(ROWS[17])
 TOO_MANY = Turn(ROWS[14])
 
 Make = Callable[[str], Act]  # from the argument, "" when there is none; ValueError when it makes no sense
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """One row: the name in the address, what it means for a reader of the docs, what makes it from its argument."""
-
-    name: str
-    means: str
-    make: Make
-    early: Callable[[str], Early] | None = None
-
-
-def _number(argument: str, most: int) -> int:
-    if not (argument.isascii() and argument.isdigit()) or int(argument) > most:
-        raise ValueError(f"not a number up to {most}: {argument}")
-    return int(argument)
+Behaviour = table.Behaviour[Act]
 
 
 def _only(turn: Turn) -> Act:
@@ -66,7 +48,7 @@ def _times(turn: Turn) -> Make:
     def make(argument: str) -> Act:
         if not argument:
             return _only(turn)
-        times = _number(argument, 1_000_000)
+        times = number(argument, 1_000_000)
         return lambda push: turn if push.channel.tries <= times else RECEIVED
 
     return make
@@ -78,15 +60,14 @@ def _playing(play: Play) -> Make:
 
 def _dripping(play: Callable[[float], Play]) -> Make:
     def make(argument: str) -> Act:
-        milliseconds = _number(argument or "1000", LONGEST_WAIT)
-        return _only(Turn(ROWS[1], taken=True, play=play(max(milliseconds, 1) / 1000)))
+        return _only(Turn(ROWS[1], taken=True, play=play(max(seconds(argument), 0.001))))
 
     return make
 
 
 def _away(argument: str) -> Act:
     """The phone is away: messages wait for it, up to the argument or the service's own maximum."""
-    most = _number(argument, 1_000_000) if argument else None
+    most = number(argument, 1_000_000) if argument else None
 
     def act(push: Push) -> Turn:
         waiting = push.channel.waiting
@@ -108,28 +89,28 @@ def _suppressed(argument: str) -> Act:
 
 
 def _daily_limit(argument: str) -> Act:
-    limit = _number(argument or "500", 1_000_000)
+    limit = number(argument or "500", 1_000_000)
     return lambda push: RECEIVED if push.channel.taken_today(push.now) < limit else TOO_MANY
 
 
 def _rate_limit(argument: str) -> Act:
-    limit = _number(argument or "1", 1_000_000)
+    limit = number(argument or "1", 1_000_000)
     return lambda push: RECEIVED if push.channel.count_this_second(push.now) <= limit else TOO_MANY
 
 
 def _slow(argument: str) -> Act:
-    return _only(Turn(ROWS[1], taken=True, seconds=_number(argument or "1000", LONGEST_WAIT) / 1000))
+    return _only(Turn(ROWS[1], taken=True, seconds=seconds(argument)))
 
 
 def _row(argument: str) -> Act:
-    row = ROWS.get(_number(argument, 99))
+    row = ROWS.get(number(argument, 99))
     if row is None:
         raise ValueError(f"no such row: {argument}")
     return _only(Turn(row, taken=row.notification == "Received"))
 
 
 def _status(argument: str) -> Act:
-    status = _number(argument, 599)
+    status = number(argument, 599)
     if status < 200:
         raise ValueError(f"not a final status: {argument}")
     return _only(Turn(Answer(status), taken=status < 300))
@@ -153,10 +134,6 @@ def _unavailable_until(moment: int) -> Turn:
 
 def _redirect(status: int) -> Make:
     return _always(Turn(Answer(status, headers=(("Location", TRAP),))))
-
-
-def _early_wait(argument: str) -> Early:
-    return Early(seconds=_number(argument or "1000", LONGEST_WAIT) / 1000)
 
 
 def _ignoring_argument(turn: Turn) -> Make:
@@ -191,7 +168,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("redirect-307", "307 to a trap", _redirect(307)),
     # slow and broken lines
     Behaviour("slow", "accepted after n (1000) ms", _slow),
-    Behaviour("slow-accept", "read only after n (1000) ms, then ok", _ignoring_argument(RECEIVED), _early_wait),
+    Behaviour("slow-accept", "read only after n (1000) ms, then ok", _ignoring_argument(RECEIVED), early_wait),
     Behaviour("hang", "taken, never answered", _playing(faults.hang)),
     Behaviour("drip", "one byte of a header every n (1000) ms, for ever", _dripping(faults.drip)),
     Behaviour("drip-body", "one byte of the body every n (1000) ms, for ever", _dripping(faults.drip_body)),
@@ -209,34 +186,5 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("bad-utf8", "taken, answered with bytes that are no UTF-8", _playing(faults.bad_utf8)),
 )
 
-_BY_NAME = {behaviour.name: behaviour for behaviour in BEHAVIOURS}
-_LONGEST_FIRST = sorted(_BY_NAME, key=len, reverse=True)
-
-
-@lru_cache(maxsize=1024)
-def plan(text: str) -> Plan | None:
-    """Read a behaviour as the address spells it ("queue-full-2"). None when there is no such behaviour."""
-    name = text if text in _BY_NAME else next((n for n in _LONGEST_FIRST if text.startswith(n + "-")), "")
-    if not name:
-        return None
-    behaviour, argument = _BY_NAME[name], text[len(name) + 1 :]
-    try:
-        act = behaviour.make(argument)
-        early = behaviour.early(argument) if behaviour.early else None
-    except ValueError:
-        return None
-    return Plan(text, act, early)
-
-
-def plan_of_id(channel_id: str) -> Plan | None:
-    """Return the behaviour the id of a channel begins with, or None when it names none."""
-    name, dot, _ = channel_id.partition(".")
-    return plan(name) if dot else None
-
-
-def needed(text: str) -> Plan:
-    """Like ``plan``, but raises ValueError with a sentence."""
-    found = plan(text)
-    if found is None:
-        raise ValueError(f"no such behaviour: {text}")
-    return found
+_TABLE = Table(BEHAVIOURS)
+plan, plan_of_id, needed = _TABLE.plan, _TABLE.plan_of_id, _TABLE.needed

@@ -7,14 +7,16 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from devices.emulator import table
 from devices.emulator.clock import DAY, HOUR
-from devices.emulator.exchange import Early, Play
+from devices.emulator.exchange import Play
 from devices.emulator.mpns.answers import Answer
 from devices.emulator.mpns.payloads import Content
 
 ADDRESS = re.compile(
     rb"/(?:(?P<tier>un)?throttledthirdparty/01\.00|u/1/(?P<center>[A-Za-z0-9]+))/(?P<id>[A-Za-z0-9._~:-]+)(?:\?.*)?"
 )
+PREFIXES = (b"/throttledthirdparty/", b"/unthrottledthirdparty/", b"/u/")  # where channels lie
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,13 +50,7 @@ class Push:
 Act = Callable[[Push], Turn]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """A behaviour with its argument, ready to act. ``name`` is how the address spells it: "queue-full-2"."""
-
-    name: str
-    act: Act
-    early: Early | None = None
+Plan = table.Plan[Act]
 
 
 class Channel:
@@ -177,8 +173,3 @@ class Channels:
 def _channel(match: re.Match[bytes], plan: Plan) -> Channel:
     throttled = None if match["center"] else not match["tier"]
     return Channel(match.string, match["id"].decode("ascii"), plan, throttled)
-
-
-def is_address(target: bytes) -> bool:
-    """Tell whether ``target`` lies where channels lie, whether or not it is a good address."""
-    return target.startswith((b"/throttledthirdparty/", b"/unthrottledthirdparty/", b"/u/"))

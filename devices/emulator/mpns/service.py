@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from devices.emulator.board import Board
-from devices.emulator.clock import Clock
 from devices.emulator.exchange import Early, Reply, Request
-from devices.emulator.ledger import Entry, Ledger
+from devices.emulator.ledger import Entry
 from devices.emulator.mpns import behaviours
 from devices.emulator.mpns.answers import AWAY, ROWS, render
 from devices.emulator.mpns.channels import Channel, Channels, Plan, Push, Turn
 from devices.emulator.mpns.payloads import TARGETS, Checker, Content, Refused
-from devices.emulator.mpns.phones import Wall
+from devices.emulator.mpns.phones import Phone
 from devices.emulator.mpns.settings import Settings
+from devices.emulator.shared import Shared
 
+NAME = "mpns"  # in the ledger and the counts
 _BAD, _UNAUTHORIZED, _FORBIDDEN = Turn(ROWS[7]), Turn(ROWS[8]), Turn(ROWS[9])
 _GONE, _WRONG_VERB = Turn(ROWS[10]), Turn(ROWS[13])
 _SPENT, _SPENT_AWAY = Turn(ROWS[14]), Turn(ROWS[15])
@@ -23,21 +23,22 @@ _ONCE_AN_HOUR = (406, 412)
 class Mpns:
     """The service with all it remembers. ``everyone`` overrides the behaviour of every channel while it is set."""
 
-    def __init__(self, settings: Settings, clock: Clock, ledger: Ledger, phones: int) -> None:
+    def __init__(self, settings: Settings, shared: Shared) -> None:
         self.settings = settings
-        self.clock = clock
-        self._ledger = ledger
-        self._phones = phones
+        self.shared = shared
+        self.clock = shared.clock
+        shared.latency = self._latency
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything but the settings and the clock."""
-        self.board = Board()
-        self.wall = Wall(self._phones)
+        """Forget everything but the settings."""
         self.channels = Channels(behaviours.plan_of_id, _OK, _EXPIRED)
         self.everyone: Plan | None = None
         self.blocked = False
         self._check = Checker()
+
+    def _latency(self) -> float:
+        return self.settings.latency.seconds()
 
     def early(self, target: bytes) -> Early | None:
         """Say what happens before the body of a push to ``target`` is read, if anything."""
@@ -51,11 +52,11 @@ class Mpns:
         channel = self.channels.find(request.target)
         kind = TARGETS.get(headers.get(b"x-windowsphone-target", b"").strip().lower(), "unknown")
         turn = self._turn(request, channel)
-        self.board.push(turn.label, kind)
+        self.shared.board.push(turn.label, kind, NAME)
         message_id = headers.get(b"x-messageid", b"")
-        self._ledger.note(
+        self.shared.ledger.note(
             Entry(
-                service="mpns",
+                service=NAME,
                 message_id=message_id.decode("utf-8", "backslashreplace"),
                 channel=channel.target if channel else request.target.decode("utf-8", "backslashreplace"),
                 behaviour=(self.everyone or channel.plan).name if channel else "",
@@ -66,7 +67,7 @@ class Mpns:
             )
         )
         answer = render(turn.answer, self.settings.spelling, message_id)
-        return Reply(answer, turn.seconds + self.settings.latency.seconds(), turn.play)
+        return Reply(answer, turn.seconds + self.shared.latency(), turn.play)
 
     def _turn(self, request: Request, channel: Channel | None) -> Turn:
         if request.method != b"POST":
@@ -89,8 +90,13 @@ class Mpns:
         if turn.answer.status in _ONCE_AN_HOUR:
             channel.close_for_an_hour(now)
         elif turn.taken and turn.answer.device != AWAY:
-            self.wall.deliver(channel.target, channel.name or channel.id, channel.plan.name, content, now)
+            self.show(channel, content, now)
         return turn
+
+    def show(self, channel: Channel, content: Content, now: float) -> None:
+        """Let the phone behind ``channel`` show ``content``, at once or when its class lets it come (``now``: unix)."""
+        name = channel.name or channel.id
+        self.shared.wall.deliver(Phone, channel.target, name, channel.plan.name, content, now, content.later)
 
     def _certificate(self, request: Request, channel: Channel) -> Turn | None:
         """Authenticated channels ask for a certificate (403) with the service name as its CN (401)."""
@@ -111,13 +117,13 @@ class Mpns:
             notification_class = headers.get(b"x-notificationclass", b"").strip()
             content = self._check(target, notification_class, request.body, settings.strict_class)
         if isinstance(content, Refused):
-            self.board.refuse(channel.target, str(content))
+            self.shared.board.refuse(channel.target, str(content))
             return None
         return content
 
     def _violate(self, channel: Channel, now: float) -> bool:
         """Note a broken hour. Returns whether the sender is shut out for it."""
-        self.board.violate(channel.target, channel.closed_until - now)
+        self.shared.board.violate(channel.target, channel.closed_until - now)
         self.blocked = self.settings.block_violators
         return self.blocked
 

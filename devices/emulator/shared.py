@@ -1,0 +1,31 @@
+"""What all services of one emulator have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from devices.emulator.board import Board
+from devices.emulator.clock import Clock
+from devices.emulator.ledger import Ledger
+from devices.emulator.wall import Wall
+
+
+class Shared:
+    """One clock, one ledger, one board and one wall with ``places`` screens.
+
+    ``url`` and ``secure_url`` are the origins under which the emulator listens, "" until that is known.
+    """
+
+    def __init__(self, clock: Clock, ledger: Ledger, places: int) -> None:
+        self.clock = clock
+        self.ledger = ledger
+        self._places = places
+        self.url = ""
+        self.secure_url = ""
+        self.latency: Callable[[], float] = lambda: 0.0  # seconds that every answer takes, drawn anew each time
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was counted and shown; keep clock, ledger and addresses."""
+        self.board = Board()
+        self.wall = Wall(self._places)
