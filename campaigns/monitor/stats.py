@@ -106,6 +106,38 @@ def _progress(audience: int, row: dict[str, Any] | None) -> Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Where the devices of one push service stand: ``counts`` by their final outcome, ``devices`` all of them."""
+
+    label: str
+    counts: dict[Outcome, int]
+    devices: int
+
+    @property
+    def final(self) -> int:
+        """Devices with a final outcome."""
+        return sum(self.counts.values())
+
+
+def by_service(campaign: Campaign) -> list[Part]:
+    """Return the numbers of each push service, largest first; [] when there is but one. One query over the batches."""
+    sums = {outcome.value: Coalesce(Sum(outcome.value), 0) for outcome in FINAL}
+    done = [F(outcome.value) for outcome in Outcome]
+    left = sum((-one for one in done), F("size") - F("deferred"))  # of a batch that is not through
+    rows = (
+        Batch.objects.filter(campaign=campaign.pk)
+        .values("service")
+        .annotate(**sums, left=Coalesce(Sum(left, filter=~Q(status=Batch.Status.DONE)), 0))
+        .order_by()
+    )
+    parts = []
+    for row in rows:
+        counts = {outcome: row[outcome.value] for outcome in FINAL}
+        parts.append(Part(services.find(row["service"]).label, counts, sum(counts.values()) + row["left"]))
+    return sorted(parts, key=lambda part: (-part.devices, part.label)) if len(parts) > 1 else []
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """A batch in the hands of a sender, for "who has what, since when"."""
 

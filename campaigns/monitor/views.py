@@ -20,7 +20,7 @@ from campaigns.compose.composing import Composition
 from campaigns.compose.views import compose
 from campaigns.control import NotReady
 from campaigns.models import Campaign, MoveRefused
-from campaigns.monitor import history, stats
+from campaigns.monitor import history, reports, stats
 from campaigns.pages import PAGE, get_campaign_or_404, goes_to_wall, page, person, require_permission, wall
 from campaigns.pipeline import watchdog
 from campaigns.pipeline.rendering import message_of
@@ -67,6 +67,8 @@ def watched(campaign: Campaign) -> dict[str, Any]:
     return {
         "campaign": campaign,
         "progress": progress,
+        "parts": stats.by_service(campaign),
+        "said": reports.counts(campaign.pk),
         "standstill": stats.standstill(campaign, now),
         "alive": watchdog.workers_alive(now),
         "wants_person": stats.wants_person(campaign, now),

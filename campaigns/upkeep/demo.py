@@ -1,4 +1,4 @@
-"""A believable App for the first look: ten thousand emulated phones, two segments, one campaign on its way."""
+"""A believable App for the first look: emulated phones and browsers, two segments, one campaign on its way."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from django.db import transaction
 
 from campaigns.compose import release
 from campaigns.models import Campaign, Notification
+from campaigns.upkeep import demo_browsers
+from devices.browsers.subscribing import SERVICE
 from devices.common import clock
 from devices.common.secrets import digest
 from devices.models import App, Device, Segment, Tag
@@ -55,20 +57,25 @@ PLACES = [
 TAGS = {"storm-warnings": 0.45, "ski": 0.12, "coast": 0.2, "premium": 0.06, "beta": 0.03}
 
 
-def make(host: str, devices: int = DEVICES) -> bool:
-    """Create the demo App with phones at the emulator ``host`` (host:port); False when it is there already."""
+def make(host: str, devices: int = DEVICES, browsers: int = demo_browsers.BROWSERS) -> bool:
+    """Create the demo App with phones and browsers at the emulator ``host`` (host:port), which has to run.
+
+    False when it is there already. Raises demo_browsers.Away.
+    """
     if App.objects.filter(slug=SLUG).exists():
         return False
     with transaction.atomic():
         app = App.objects.create(name="Northwind Weather", slug=SLUG, time_zone="Europe/Berlin")
         _devices(app, host, devices)
+        demo_browsers.make(app, host, PLACES, browsers)
+        _tags(app, random.Random(7))  # noqa: S311
         _segments(app)
         first_campaign(app)
     return True
 
 
 def move(host: str) -> None:
-    """Give the emulated phones their new addresses when the emulator moved to another port."""
+    """Give the emulated phones and browsers their new addresses when the emulator moved to another port."""
     phones = Device.objects.filter(app__slug=SLUG, address__startswith="http://127.0.0.1:")
     sample = phones.first()
     if sample is None or sample.address.startswith(f"http://{host}/"):
@@ -89,7 +96,8 @@ def first_campaign(app: App) -> Campaign:
         "text": "Gusts up to 110 km/h on the coast. Tap for your town.",
         "link": "/Warnings.xaml?area=coast",
     }
-    Notification.objects.create(campaign=campaign, message="toast", fields=fields)
+    options = {SERVICE: {"link": "/warnings?area=coast", "button_1": "My town", "urgency": "high"}}
+    Notification.objects.create(campaign=campaign, message="toast", fields=fields, options=options)
     release.start(campaign, None)
     return campaign
 
@@ -99,7 +107,6 @@ def _devices(app: App, host: str, count: int) -> None:
     rows = _phones(app, host, count, choice)
     while chunk := list(islice(rows, 2000)):
         Device.objects.bulk_create(chunk)
-    _tags(app, choice)
 
 
 def _phones(app: App, host: str, count: int, choice: random.Random) -> Iterator[Device]:
