@@ -170,6 +170,8 @@ class Notification(models.Model):
     options = models.JSONField(default=dict)  # slug of a push service → what only it can do with the message
 
     class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["campaign", "variant", "language"], name="notification_once"),
         ]

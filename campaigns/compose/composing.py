@@ -51,6 +51,13 @@ class Part:
     about: str
     chosen: bool
     inputs: tuple[Input, ...]
+    kinds: tuple[str, ...] = ()  # of messages that it goes with, where it is a service's
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody wanted something of it, or something is wrong with it."""
+        plain = {"", "False"}
+        return any(one.errors or one.value not in {*plain, _spelled(one.asked.default)} for one in self.inputs)
 
 
 @dataclass(frozen=True)
@@ -175,14 +182,15 @@ class Composition:
             asked = form_fields(service.options) if service.options else []
             inputs = tuple(self._input(service.slug, one, complain and chosen) for one in asked)
             if inputs:
-                parts.append(Part(service.slug, service.label, "", chosen, inputs))
+                parts.append(Part(service.slug, service.label, "", chosen, inputs, tuple(sorted(service.kinds))))
         return parts
 
     def _input(self, owner: str, asked: FormField, complain: bool) -> Input:
         name = f"{owner}-{asked.name}"
         problems = self._read[1] if complain else []
         own = tuple(problem for whose, problem in problems if (whose, problem.field) == (owner, asked.name))
-        return Input(asked, name, self.typed.get(name, ""), name in self.cleared, own, _goes(asked, self.slug))
+        value = self.typed.get(name, _spelled(asked.default) if asked.kind == "choice" else "")
+        return Input(asked, name, value, name in self.cleared, own, _goes(asked, self.slug))
 
     def to_store(self) -> dict[str, Any]:
         """Return what a notification stores of it; the message is one, and nothing is wrong with the options."""
@@ -249,7 +257,8 @@ def wire(message: Message, options: object | None, service: PushService, target:
     except MessageInvalid as invalid:
         once = tuple(dict.fromkeys((*notes, *invalid.problems)))  # the service may say the same in both
         return Wire(service, variant, 0, "", "", once, devices)
-    head = _head(service, target, payload)
+    # What is too large never becomes a request; its problem says so.
+    head = _head(service, target, payload) if len(payload.body) <= service.payload_limit else ""
     return Wire(service, variant, len(payload.body), head, payload.body.decode("utf-8", "replace"), notes, devices)
 
 

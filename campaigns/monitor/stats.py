@@ -121,9 +121,10 @@ class Part:
 
 def by_service(campaign: Campaign) -> list[Part]:
     """Return the numbers of each push service, largest first; [] when there is but one. One query over the batches."""
-    sums = {outcome.value: Coalesce(Sum(outcome.value), 0) for outcome in FINAL}
-    done = [F(outcome.value) for outcome in Outcome]
-    left = sum((-one for one in done), F("size") - F("deferred"))  # of a batch that is not through
+    sums = {f"all_{outcome.value}": Coalesce(Sum(outcome.value), 0) for outcome in FINAL}
+    left = F("size") - F("deferred")  # of a batch that is not through
+    for outcome in Outcome:
+        left -= F(outcome.value)
     rows = (
         Batch.objects.filter(campaign=campaign.pk)
         .values("service")
@@ -132,7 +133,7 @@ def by_service(campaign: Campaign) -> list[Part]:
     )
     parts = []
     for row in rows:
-        counts = {outcome: row[outcome.value] for outcome in FINAL}
+        counts = {outcome: row[f"all_{outcome.value}"] for outcome in FINAL}
         parts.append(Part(services.find(row["service"]).label, counts, sum(counts.values()) + row["left"]))
     return sorted(parts, key=lambda part: (-part.devices, part.label)) if len(parts) > 1 else []
 

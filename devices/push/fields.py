@@ -47,7 +47,10 @@ class MessageInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """How a form asks for one field. ``only`` are the slugs of the messages it goes with, () for all."""
+    """How a form asks for one field. ``only`` are the slugs of the messages it goes with, () for all.
+
+    ``default`` is what stands there until somebody chooses: text for texts, "" for what is empty.
+    """
 
     name: str
     label: str
@@ -56,6 +59,7 @@ class FormField:
     clearable: bool = False
     choices: tuple[tuple[str, str], ...] = ()
     only: tuple[str, ...] = ()
+    default: Any = ""
 
 
 def asked(
@@ -76,7 +80,8 @@ def asked(
 
 def form_fields(shape: type) -> list[FormField]:
     """Return the fields of a dataclass that a form asks for, in their order."""
-    return [FormField(spec.name, **spec.metadata) for spec in dataclasses.fields(shape) if "label" in spec.metadata]
+    specs = [spec for spec in dataclasses.fields(shape) if "label" in spec.metadata]
+    return [FormField(spec.name, **spec.metadata, default=spec.default) for spec in specs]
 
 
 def without_unspeakable(value: Any) -> None:

@@ -144,7 +144,7 @@ def test_what_goes_with_a_draft_or_a_person_has_a_name(house: House, browser: Cl
     group.permissions.set(Permission.objects.filter(codename="view_campaign"))
     person.groups.add(group)
     for path, told in (
-        (page(draft, "delete/"), "Notification: Toast"),
+        (page(draft, "delete/"), "Message: Notification"),
         (f"/auth/user/{person.pk}/delete/", f"{person}</a>"),
         (f"/auth/group/{group.pk}/delete/", "Writers</a>"),
     ):

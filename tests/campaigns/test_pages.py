@@ -84,7 +84,7 @@ def test_a_draft_keeps_everything_that_was_typed(house: House, browser: Client) 
     ("typed", "sentence"),
     [
         ({"toast__link": "Warnings.xaml"}, "begins with / or ?"),
-        ({"toast__title": "", "toast__text": ""}, "an empty toast shows nothing"),
+        ({"toast__title": "", "toast__text": ""}, "an empty notification shows nothing"),
         ({"toast__text": "x" * 4000}, "takes at most 3072"),
         ({"message": "standard_tile", "standard_tile__count": "100"}, "from 0 (hidden) to 99"),
         ({"message": "iconic_tile", "iconic_tile__background_color": "#12"}, "is not a colour"),
