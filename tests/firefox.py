@@ -255,7 +255,7 @@ class Firefox:
         """Click on the element, as a person does: what follows has a user's gesture."""
         self.marionette.call("WebDriver:ElementClick", {"id": self._element(selector)})
 
-    def type(self, selector: str, text: str) -> None:
+    def fill(self, selector: str, text: str) -> None:
         """Type into a field."""
         self.marionette.call("WebDriver:ElementSendKeys", {"id": self._element(selector), "text": text})
 
