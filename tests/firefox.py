@@ -29,8 +29,9 @@ from tests.waiting import until
 
 START, SCRIPT = 60.0, 30.0  # seconds
 
-# What asks for a push service, and how soon it comes again (milliseconds).
+# What asks for a push service, how soon it comes again (milliseconds), and notifications that need no desktop.
 PUSH = {
+    "alerts.useSystemBackend": False,
     "dom.push.testing.allowInsecureServerURL": True,
     "dom.push.connection.enabled": True,
     "dom.push.testing.ignorePermission": True,
@@ -114,7 +115,8 @@ class Outside:
                 visitor, _ = self._door.accept()
                 with suppress(OSError), visitor:
                     visitor.settimeout(1)
-                    self.asked.append(visitor.recv(500).decode(errors="replace").split("\r\n")[0])
+                    self.asked.append(visitor.recv(4096).decode(errors="replace").split("\r\n")[0])
+                    visitor.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
     def close(self) -> None:
         """Stop listening."""

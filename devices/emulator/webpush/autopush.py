@@ -8,7 +8,6 @@ Web Push lists, with what a Firefox was seen to send.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 import secrets
@@ -254,10 +253,10 @@ class Session:
         browser.connect(self, self._autopush.now())
 
     def _register(self, message: Message, browser: Browser) -> None:
-        channel_id, key = _text(message, "channelID"), _text(message, "key", missing="")
+        channel_id, key = _text(message, "channelID"), _public_key(_text(message, "key", missing=""))
         answer: Message = {"messageType": "register", "channelID": channel_id}
         known = browser.channels.get(channel_id)
-        if not _is_uuid(channel_id) or (key and not _is_public_key(key)):
+        if not _is_uuid(channel_id) or key is None:
             answer["status"] = 400
         elif known is not None and key not in {"", known.key}:
             answer["status"] = 409
@@ -299,11 +298,17 @@ def _is_uuid(text: str) -> bool:
         return False
 
 
-def _is_public_key(text: str) -> bool:
-    """Tell whether ``text`` is base64url of an uncompressed point on P-256 (RFC 8292, section 3.2)."""
+def _public_key(text: str) -> str | None:
+    """Return a VAPID key as senders write it, base64url without padding, which Firefox adds. "" stays as it is.
+
+    None for what is no uncompressed point on P-256 (RFC 8292, section 3.2).
+    """
+    bare = text.rstrip("=")
+    if not bare:
+        return "" if not text else None
     try:
-        point = base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True)
+        point = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-    except (ValueError, binascii.Error):
-        return False
-    return len(point) == 65
+    except ValueError:
+        return None
+    return base64.urlsafe_b64encode(point).rstrip(b"=").decode() if len(point) == 65 else None
