@@ -241,8 +241,9 @@ class Connection(asyncio.Protocol):
             successor.receive(after)
 
     def _may_hand_over(self, request: Request) -> bool:
-        """Tell whether nothing is on the line but ``request``, and no body came with it."""
-        return self._parser.should_upgrade() and not self._busy and not self._waiting and not request.size
+        """Tell whether ``request`` asks for it, has no body (httptools reads none then), and nothing else is due."""
+        bodiless = not request.headers.keys() & {b"content-length", b"transfer-encoding"}
+        return bodiless and self._parser.should_upgrade() and not self._busy and not self._waiting
 
     def send(self, octets: bytes) -> None:
         """Send bytes at once. While the peer does not read them, nothing of its own is read either."""

@@ -81,11 +81,16 @@ class Half:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.do(lambda: [self._server.close(), *(one.transport.abort() for one in self.connections)])
-        self.do(lambda: None)
+        self.do(self._hang_up)
+        self.do(lambda: None)  # a turn of the loop, in which the connections learn of it
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=WAIT)
         self._loop.close()
+
+    def _hang_up(self) -> None:
+        self._server.close()
+        for connection in list(self.connections):
+            connection.transport.abort()
 
 
 class Talker:
