@@ -27,6 +27,9 @@ self.addEventListener("push", event => {
   const said = event.data ? event.data.json() : {title: "nothing said"};
   event.waitUntil(self.registration.showNotification(said.title, {body: said.body, tag: said.tag}));
 });
+self.addEventListener("pushsubscriptionchange", event => {
+  event.waitUntil(self.registration.showNotification("changed", {body: event.type}));
+});
 """
 PAGE = """<!doctype html><meta charset="utf-8"><title>A site</title>
 <button>Subscribe</button><output></output>
@@ -166,6 +169,21 @@ def test_what_was_pushed_while_it_was_away_arrives_afterwards(visitor: Visitor, 
     assert visitor.subscribe() == endpoint
     assert visitor.send("Two") == 201
     visitor.sees(("One", ""), ("New", ""), ("Two", ""))
+
+
+def test_a_push_without_payload_wakes_the_worker(visitor: Visitor) -> None:
+    endpoint = visitor.subscribe()
+    assert push(endpoint, b"", {"Authorization": vapid(endpoint, visitor.key), "TTL": "60"}).status == 201
+    visitor.sees(("nothing said", ""))
+
+
+def test_a_service_that_has_forgotten_it_makes_it_subscribe_anew(visitor: Visitor, emulator: EmulatorProcess) -> None:
+    endpoint = visitor.subscribe()
+    emulator.control("reset", {})
+    visitor.sees(("changed", "pushsubscriptionchange"))
+    assert visitor.subscribe() != endpoint
+    assert visitor.send("Again") == 201
+    visitor.sees(("changed", "pushsubscriptionchange"), ("Again", ""))
 
 
 def test_another_key_needs_another_subscription(visitor: Visitor) -> None:
