@@ -7,7 +7,6 @@ Web Push lists, with what a Firefox was seen to send.
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import secrets
@@ -17,9 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from devices.emulator.exchange import Reply, Request, plain
+from devices.emulator.webpush.encoding import decoded, encoded, public_key
 from devices.emulator.webpush.subscriptions import Push, Subscription
 from devices.emulator.websocket import Websocket
 
@@ -147,14 +145,12 @@ class Autopush:
         if self.browsers.pop(browser.uaid, None):
             self.browsers[browser.uaid] = browser
 
-    def reset(self) -> None:
-        """Forget every browser. Whoever is connected has to come again, and gets a new id."""
+    def forget(self) -> None:
+        """Forget every browser and end its subscriptions. Whoever is connected has to come again, and gets a new id."""
         for session in list(self.sessions):
-            session.socket.close(GOING_AWAY, "reset")
+            session.socket.close(GOING_AWAY, "forgotten")
         for browser in list(self.browsers.values()):
             self._forget(browser)
-        self.opened = 0
-        self.outcomes.clear()
 
     def shown(self) -> dict[str, object]:
         """Return what a page or a test may want to know, as JSON can carry it."""
@@ -213,7 +209,7 @@ class Session:
         """Send one push message."""
         message: Message = {"messageType": "notification", "channelID": channel_id, "version": version, "ttl": push.ttl}
         if push.body:
-            message["data"] = base64.urlsafe_b64encode(push.body).rstrip(b"=").decode()
+            message["data"] = encoded(push.body)
             message["headers"] = {"encoding": push.encoding}
         self._say(message)
 
@@ -253,10 +249,16 @@ class Session:
         browser.connect(self, self._autopush.now())
 
     def _register(self, message: Message, browser: Browser) -> None:
-        channel_id, key = _text(message, "channelID"), _public_key(_text(message, "key", missing=""))
+        channel_id, key = _text(message, "channelID"), _text(message, "key", missing="")
         answer: Message = {"messageType": "register", "channelID": channel_id}
         known = browser.channels.get(channel_id)
-        if not _is_uuid(channel_id) or key is None:
+        try:
+            key = key and _public_key(key)
+        except ValueError:
+            answer["status"] = 400
+            self._say(answer)
+            return
+        if not _is_uuid(channel_id):
             answer["status"] = 400
         elif known is not None and key not in {"", known.key}:
             answer["status"] = 409
@@ -298,17 +300,11 @@ def _is_uuid(text: str) -> bool:
         return False
 
 
-def _public_key(text: str) -> str | None:
-    """Return a VAPID key as senders write it, base64url without padding, which Firefox adds. "" stays as it is.
+def _public_key(text: str) -> str:
+    """Return a VAPID key (RFC 8292, section 3.2) as senders write it, without the padding that Firefox adds.
 
-    None for what is no uncompressed point on P-256 (RFC 8292, section 3.2).
+    Raises ValueError for what is no uncompressed point on P-256.
     """
-    bare = text.rstrip("=")
-    if not bare:
-        return "" if not text else None
-    try:
-        point = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
-        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-    except ValueError:
-        return None
-    return base64.urlsafe_b64encode(point).rstrip(b"=").decode() if len(point) == 65 else None
+    octets = decoded(text)
+    public_key(octets)
+    return encoded(octets)

@@ -10,10 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.devices.emulator.sender import push
-from tests.devices.emulator.webpush.sealed import b64, point, sealed, vapid
+from tests.devices.emulator.webpush.sender import Vapid, b64u, send
 from tests.emulator import EmulatorProcess
 from tests.firefox import Firefox, MarionetteError
 from tests.waiting import ended, until
@@ -82,8 +80,8 @@ class Visitor:
 
     def __init__(self, firefox: Firefox, site: str) -> None:
         self.firefox = firefox
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        firefox.open(f"{site}/?key={b64(point(self.key))}")
+        self.vapid = Vapid()
+        firefox.open(f"{site}/?key={self.vapid.public}")
         self.subscription: dict[str, Any] = {}
 
     def subscribe(self) -> str:
@@ -95,13 +93,10 @@ class Visitor:
         self.subscription = json.loads(said)
         return str(self.subscription["endpoint"])
 
-    def send(self, title: str, body: str = "", tag: str = "", ttl: int = 60, **headers: str) -> int:
+    def send(self, title: str, body: str = "", tag: str = "", ttl: int = 60, topic: str | None = None) -> int:
         """Push a notification; return the status of the answer."""
         plaintext = json.dumps({"title": title, "body": body, "tag": tag}).encode()
-        endpoint, keys = self.subscription["endpoint"], self.subscription["keys"]
-        signed = {"Authorization": vapid(endpoint, self.key), "TTL": str(ttl), **headers}
-        encoded = {"Content-Encoding": "aes128gcm", "Content-Type": "application/octet-stream"}
-        return push(endpoint, sealed(plaintext, keys["p256dh"], keys["auth"]), {**signed, **encoded}).status
+        return send(self.subscription, self.vapid, plaintext, TTL=str(ttl), Topic=topic).status
 
     def shown(self) -> list[tuple[str, str]]:
         """Return title and body of what is shown."""
@@ -120,7 +115,7 @@ def visitor(firefox: Firefox) -> Iterator[Visitor]:
 
 def live(emulator: EmulatorProcess) -> dict[str, Any]:
     """Return what the emulator knows of browsers."""
-    state: dict[str, Any] = emulator.control("state")["browsers"]
+    state: dict[str, Any] = emulator.control("state")["webpush"]["live"]
     return state
 
 
@@ -135,7 +130,7 @@ def test_a_firefox_shows_what_was_pushed(visitor: Visitor, emulator: EmulatorPro
 def test_what_firefox_cannot_decrypt_is_not_shown(visitor: Visitor, emulator: EmulatorProcess) -> None:
     visitor.subscribe()
     right = visitor.subscription["keys"]["auth"]
-    visitor.subscription["keys"]["auth"] = b64(b"x" * 16)
+    visitor.subscription["keys"]["auth"] = b64u(b"x" * 16)
     assert visitor.send("Hidden") == 201
     until(lambda: live(emulator)["outcomes"] == {"undecryptable": 1}, 5, "a complaint", saw=lambda: live(emulator))
     visitor.subscription["keys"]["auth"] = right
@@ -159,8 +154,8 @@ def test_what_was_pushed_while_it_was_away_arrives_afterwards(visitor: Visitor, 
     with visitor.firefox.offline():
         until(lambda: live(emulator)["connected"] == 0, 5, "Firefox to go away", saw=lambda: live(emulator))
         assert visitor.send("One") == 201
-        assert visitor.send("Old", Topic="weather") == 201
-        assert visitor.send("New", Topic="weather") == 201
+        assert visitor.send("Old", topic="weather") == 201
+        assert visitor.send("New", topic="weather") == 201
         assert visitor.send("Now or never", ttl=0) == 201
         assert visitor.send("Soon over", ttl=30) == 201
         emulator.control("clock", {"advance": 31})
@@ -172,14 +167,14 @@ def test_what_was_pushed_while_it_was_away_arrives_afterwards(visitor: Visitor, 
 
 
 def test_a_push_without_payload_wakes_the_worker(visitor: Visitor) -> None:
-    endpoint = visitor.subscribe()
-    assert push(endpoint, b"", {"Authorization": vapid(endpoint, visitor.key), "TTL": "60"}).status == 201
+    visitor.subscribe()
+    assert send(visitor.subscription, visitor.vapid, body=b"", Content_Encoding=None).status == 201
     visitor.sees(("nothing said", ""))
 
 
 def test_a_service_that_has_forgotten_it_makes_it_subscribe_anew(visitor: Visitor, emulator: EmulatorProcess) -> None:
     endpoint = visitor.subscribe()
-    emulator.control("reset", {})
+    emulator.control("webpush/forget", {})
     visitor.sees(("changed", "pushsubscriptionchange"))
     assert visitor.subscribe() != endpoint
     assert visitor.send("Again") == 201
@@ -188,7 +183,7 @@ def test_a_service_that_has_forgotten_it_makes_it_subscribe_anew(visitor: Visito
 
 def test_another_key_needs_another_subscription(visitor: Visitor) -> None:
     visitor.subscribe()
-    visitor.key = ec.generate_private_key(ec.SECP256R1())
+    visitor.vapid = Vapid()
     assert visitor.send("By somebody else") == 401
 
 
