@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -317,11 +316,12 @@ class Firefox:
         if self._marionette is not None:
             self._marionette.close()
             self._marionette = None
-        everybody = [self.process.pid, *_children(self.process.pid)]
-        with suppress(ProcessLookupError):  # nothing of it is worth an orderly end, which takes seconds
-            os.killpg(self.process.pid, signal.SIGKILL)
+        everybody = descent(self.process.pid)
+        for one in everybody:  # nothing of it is worth an orderly end, which takes seconds
+            with suppress(psutil.Error):
+                one.kill()
         self.process.wait(timeout=10)
-        until(lambda: not any(map(psutil.pid_exists, everybody)), 10, "the processes of Firefox to end")
+        until(lambda: not any(map(alive, everybody)), 10, "the processes of Firefox to end")
         self.outside.close()
         self._folder.cleanup()
 
@@ -348,7 +348,17 @@ class Firefox:
         return answer.get("value")
 
 
-def _children(pid: int) -> list[int]:
+def descent(pid: int) -> list[psutil.Process]:
+    """Return a process and all it started that run, or nothing when it has ended."""
     with suppress(psutil.Error):
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+        first = psutil.Process(pid)
+        return [first, *first.children(recursive=True)]
     return []
+
+
+def alive(process: psutil.Process) -> bool:
+    """Tell whether a process runs; one that waits for its parent to hear of its end does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
