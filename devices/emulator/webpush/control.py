@@ -50,10 +50,10 @@ class Control:
         return {
             "webpush": {
                 **{name: service.counts[name] for name in counted},
-                "subscriptions": len(service.subscriptions),
+                "subscriptions": len(service.subscriptions) - self.autopush.opened,  # a reset leaves live ones alone
                 "everyone": service.everyone.name if service.everyone else None,
-                "live": self.autopush.shown(),
-            }
+            },
+            "live_browsers": self.autopush.shown(),
         }
 
     def settle(self) -> None:

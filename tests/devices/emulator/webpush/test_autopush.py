@@ -13,6 +13,7 @@ import pytest
 from devices.emulator.webpush import autopush
 from tests.devices.emulator.webpush.half import Half, Talker, talking
 from tests.devices.emulator.webpush.sender import Vapid, b64u, unb64u
+from tests.emulator import EmulatorProcess
 from tests.waiting import until
 
 KEY = "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs"  # RFC 8292, section 2.4
@@ -292,6 +293,25 @@ def test_the_second_connection_of_a_browser_ends_the_first(half: Half, client: T
         half.push(endpoint)
         assert unb64u(again.hear()["data"]) == b"secret"
         assert half.do(half.autopush.shown)["connected"] == 1
+
+
+def test_a_live_browser_is_counted_apart_and_outlives_a_reset(emulator: EmulatorProcess) -> None:
+    port = int(emulator.url.rpartition(":")[2])
+    before = emulator.control("state")["live_browsers"]["subscriptions"]
+    client = Talker(port)
+    try:
+        client.hello()
+        endpoint = endpoint_of(client)
+        emulator.control("reset", {})
+        state = emulator.control("state")
+        assert state["live_browsers"]["subscriptions"] == before + 1
+        assert state["webpush"]["subscriptions"] == 0
+        assert endpoint_of(client) == endpoint
+        assert emulator.control("webpush/forget", {})["browsers"] >= 1
+        assert client.ending() == (1001, "forgotten")
+        assert emulator.control("state")["live_browsers"]["subscriptions"] == 0
+    finally:
+        client.close()
 
 
 def test_everybody_can_be_forgotten(half: Half, client: Talker) -> None:

@@ -115,7 +115,7 @@ def visitor(firefox: Firefox) -> Iterator[Visitor]:
 
 def live(emulator: EmulatorProcess) -> dict[str, Any]:
     """Return what the emulator knows of browsers."""
-    state: dict[str, Any] = emulator.control("state")["webpush"]["live"]
+    state: dict[str, Any] = emulator.control("state")["live_browsers"]
     return state
 
 
