@@ -56,11 +56,7 @@ class Websocket:
             hint = error.event_hint if isinstance(error.event_hint, events.RejectConnection) else None
             self._refuse(hint or events.RejectConnection(status_code=400))
             return
-        except (
-            h11.LocalProtocolError,
-            UnicodeError,
-            ValueError,
-        ):  # headers that h11 does not write, a host not in IDNA
+        except (h11.LocalProtocolError, UnicodeError):  # headers that h11 would not write, or wsproto not read
             self._refuse(events.RejectConnection(status_code=400))
             return
         self._open = True
@@ -116,7 +112,7 @@ class Websocket:
 
     def _refuse(self, hint: events.RejectConnection) -> None:
         headers = tuple((bytes(name).decode(), bytes(value).decode()) for name, value in hint.headers)
-        self._wire.send(plain(hint.status_code, b"", (*headers, ("Connection", "close"))))
+        self._wire.send(plain(hint.status_code, b"", headers))
         self._wire.close()
 
     def _end(self) -> None:

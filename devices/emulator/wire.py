@@ -241,9 +241,12 @@ class Connection(asyncio.Protocol):
             successor.receive(after)
 
     def _may_hand_over(self, request: Request) -> bool:
-        """Tell whether ``request`` asks for it, has no body (httptools reads none then), and nothing else is due."""
+        """Tell whether ``request`` asks for it, has no body (httptools reads none then), and did not have to wait.
+
+        What came after one that waited was read as HTTP: that parser knows of no upgrade.
+        """
         bodiless = not request.headers.keys() & {b"content-length", b"transfer-encoding"}
-        return bodiless and self._parser.should_upgrade() and not self._busy and not self._waiting
+        return bodiless and bool(self._parser.should_upgrade())
 
     def send(self, octets: bytes) -> None:
         """Send bytes at once. While the peer does not read them, nothing of its own is read either."""

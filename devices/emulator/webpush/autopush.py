@@ -189,7 +189,7 @@ class Session:
         """Let messages wait until the browser comes again."""
         self._autopush.sessions.discard(self)
         browser, self._browser = self._browser, None
-        if browser is not None and browser.session is self:
+        if browser is not None:
             self._autopush.left(browser)
 
     def heard(self, text: str) -> None:

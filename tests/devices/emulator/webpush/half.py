@@ -44,7 +44,7 @@ class Half:
     def answer(self, request: Request) -> Reply:
         if b"upgrade" in request.headers:
             return self.autopush.welcome(request)
-        return Reply(plain(200, b"http"))
+        return Reply(plain(200, b"http"), 0.2 if request.target == b"/slow" else 0.0)
 
     def _subscribe(self, key: str) -> Subscription:
         return self.subscriptions.open("mozilla", key)

@@ -213,6 +213,9 @@ def test_what_was_pushed_while_it_was_away_is_sent_after_hello(half: Half, clien
         (b"over", 10, ""),
     ):
         assert half.push(endpoint, body, ttl, topic)
+    assert (
+        half.do(half.autopush.shown)["unacknowledged"] == 0
+    )  # they wait at the subscription, where they can be cancelled
     half.now += 11
     with talking(half) as again:
         assert again.hello(uaid) == uaid

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from devices.emulator.webpush.autopush import LONGEST_MESSAGE
 from tests.devices.emulator.webpush.half import Half, Talker, talking
 from tests.devices.emulator.webpush.test_autopush import CHANNEL, KEY, endpoint_of
+from tests.waiting import until
 
 HELLO = {"messageType": "hello", "uaid": "", "use_webpush": True}
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
@@ -212,13 +215,24 @@ def test_a_message_may_come_in_pieces_and_be_as_long_as_the_limit(client: Talker
     assert client.pongs == [b"between"]
 
 
+def test_nothing_is_heard_after_the_end(half: Half, client: Talker) -> None:
+    client.line.sendall(frame(TEXT, b"x") + frame(TEXT, json.dumps(HELLO).encode()))
+    assert client.ending() == (1008, "not JSON")
+    assert half.do(half.autopush.shown)["known"] == 0
+
+
 def test_one_that_asks_without_reading_is_no_longer_read(half: Half, client: Talker) -> None:
     client.hello()
-    client.line.settimeout(1)
-    with pytest.raises(TimeoutError):  # the buffers of both kernels are full, and the service takes nothing
-        client.line.sendall(frame(PING, b"x" * 125) * 400_000)
+    (transport,) = (one.transport for one in half.connections)
+    client.line.settimeout(0.5)
+    with suppress(TimeoutError):
+        client.line.sendall(frame(PING, b"x" * 125) * 200_000)
+    until(lambda: not transport.is_reading(), 10, "the service to stop reading")
+    assert transport.get_write_buffer_size() < 1_000_000
     with talking(half) as other:
         assert len(other.hello()) == 32
+    client.line.settimeout(5)
+    until(lambda: client.line.recv(1 << 20) and transport.is_reading(), 10, "it to go on once its answers are read")
 
 
 def test_random_bytes_do_no_harm(half: Half) -> None:
@@ -258,6 +272,8 @@ def test_frames_may_come_in_one_piece_with_the_handshake(half: Half) -> None:
         ({"Origin": "HTTP://127.0.0.1:8000"}, 403),
         ({"Origin": "null"}, 403),
         ({"method": "POST"}, 405),
+        ({"Connection": "Upgrade, \xff"}, 400),
+        ({"Sec_WebSocket_Protocol": "\xff"}, 400),
         ({"Content_Length": "1"}, 400),
         ({"X_Bad": "a\x7fb\x80\xff"}, 0),
     ],
@@ -278,6 +294,12 @@ def test_a_websocket_comes_after_what_was_asked_before_it(half: Half) -> None:
     before = b"GET /page HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     got = answered(half, before + handshake() + frame(TEXT, b"{}"), b"{}")
     assert got.index(b"HTTP/1.1 200 ") < got.index(b"HTTP/1.1 101 ")
+
+
+def test_a_websocket_does_not_wait_behind_a_slow_answer(half: Half) -> None:
+    before = b"GET /slow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    got = answered(half, before + handshake() + frame(TEXT, b"{}"))
+    assert re.findall(rb"HTTP/1.1 (\d+)", got) == [b"200", b"400"]
 
 
 def test_a_notification_to_a_peer_that_has_just_hung_up_is_kept(half: Half, client: Talker) -> None:
