@@ -20,7 +20,7 @@ within = $(PY) -m tests.bounded $(1) --
 # The same for what comes before there is a Python to do it, where coreutils has "timeout".
 fetching := $(shell timeout --foreground 1 true 2>/dev/null && echo timeout --foreground --kill-after 10 900)
 
-.PHONY: run setup test check check-project format soak mutants bench bench-scale audit chromium help
+.PHONY: run setup test check check-project format soak mutants bench bench-scale audit browsers help
 .DEFAULT_GOAL := run
 
 help:
@@ -32,7 +32,7 @@ run: setup
 setup: $(VENV)/runtime
 	@$(PY) manage.py setup
 
-test: $(VENV)/dev chromium
+test: $(VENV)/dev browsers
 	$(call within,1800) $(PY) -m pytest $(ARGS)
 	$(call within,1800) $(PY) -m tests.postgres $(PY) -m pytest $(ARGS)
 
@@ -86,13 +86,17 @@ format: $(VENV)/dev
 	$(call within,60) $(VENV)/bin/ruff format --quiet .
 	-$(call within,60) $(VENV)/bin/djade --target-version 5.2 $$(find templates -name '*.html')
 
-# A browser for the tests. Never skipped in silence.
-chromium:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+# Browsers for the tests: Chromium for the pages, Firefox because its push service can be the emulator. Never skipped in
+# silence.
+browsers:
+	@missing=; \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="chromium fonts-dejavu-core"; \
+	command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing="$$missing firefox-esr"; \
+	[ -z "$$missing" ] || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			$(fetching) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(fetching) apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+			$(fetching) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(fetching) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 		else \
-			echo "The tests open pages in Chromium, and there is none. Install it, for example: sudo apt install chromium"; exit 1; \
+			echo "The tests open pages in Chromium and Firefox, and not both are there. Install them, for example: sudo apt install $$missing"; exit 1; \
 		fi; }
 
 # A venv belongs to its lock: when a lock changes, pip brings it up to date; else this takes no time.

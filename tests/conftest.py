@@ -20,6 +20,7 @@ from django.test import Client
 from devices.common import clock as database_clock
 from pushadmin.logs import Line
 from tests.emulator import EmulatorProcess
+from tests.firefox import Firefox
 
 pytest_plugins = ["tests.browser"]
 
@@ -59,6 +60,23 @@ def emulator() -> Iterator[EmulatorProcess]:
     """One emulator for the whole run; tests tell their phones apart by their addresses."""
     with EmulatorProcess() as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def firefox_running() -> Iterator[Firefox]:
+    """One Firefox for the whole run, started by the first test that asks for it."""
+    with Firefox() as running:
+        yield running
+
+
+@pytest.fixture
+def firefox(firefox_running: Firefox, emulator: EmulatorProcess) -> Iterator[Firefox]:
+    """A Firefox that knows no site and whose push service is ``emulator``; a word to anybody else fails the test."""
+    firefox_running.use_push_service(emulator.url)
+    yield firefox_running
+    firefox_running.forget()
+    asked, firefox_running.outside.asked = firefox_running.outside.asked, []
+    assert asked == []
 
 
 class Clock:

@@ -42,7 +42,9 @@ class FrontDesk:
             "/emulator/state": self._state,
             "/emulator/phones": self._screens,
         }
+        self._sockets: dict[str, Callable[[Request], Reply]] = {}
         for service in services.values():
+            self._sockets |= service.sockets
             self._commands |= service.commands
             self._views |= service.views
 
@@ -65,6 +67,8 @@ class FrontDesk:
         if not is_local(request):
             return as_json(403, {"error": "ask under the name 127.0.0.1 or localhost"})
         url = urlsplit(request.target.decode("ascii", "replace"))
+        if request.headers.get(b"upgrade", b"").lower() == b"websocket" and url.path in self._sockets:
+            return self._sockets[url.path](request)
         if request.method == b"GET":
             return self._show(url.path, url.query)
         command = self._commands.get(url.path)

@@ -43,6 +43,29 @@ class Line(Protocol):
 Play = Callable[[Line, bytes], Awaitable[None]]
 
 
+class Wire(Protocol):
+    """One connection, as a protocol that took it over from HTTP sees it."""
+
+    def send(self, octets: bytes) -> None:
+        """Send bytes at once. While the peer does not read them, nothing of its own is read either."""
+
+    def close(self) -> None:
+        """Close in an orderly way (FIN) once everything written is out."""
+
+
+class Successor(Protocol):
+    """Another protocol on a connection that began as HTTP (RFC 9110, section 7.8), such as a websocket."""
+
+    def begin(self, wire: Wire) -> None:
+        """Take over, and answer the request that asked for it."""
+
+    def receive(self, octets: bytes) -> None:
+        """Take what arrived after that request. May be empty."""
+
+    def lost(self) -> None:
+        """Learn that the connection has ended, whoever ended it. Called once, after which nothing can be sent."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Early:
     """What happens before the body is read: a reset, or a wait of so many seconds."""
@@ -53,12 +76,17 @@ class Early:
 
 @dataclass(slots=True)
 class Reply:
-    """The bytes of the answer, the seconds to wait before it, and what to play on the wire in its place if not None."""
+    """The bytes of the answer, the seconds to wait before it, and what to play on the wire in its place if not None.
+
+    ``successor`` takes the connection over instead of an answer, if the request asks for an upgrade; it is neither
+    delayed nor played.
+    """
 
     answer: bytes
     seconds: float = 0.0
     play: Play | None = None
     close: bool = False
+    successor: Successor | None = None
 
 
 class _Today:

@@ -38,6 +38,10 @@ class Running(Protocol):
     def views(self) -> Mapping[str, Callable[[Mapping[str, str]], object]]:
         """Return what can be asked of it by path: from the query to JSON, or ValueError."""
 
+    @property
+    def sockets(self) -> Mapping[str, Callable[[Request], Reply]]:
+        """Return who welcomes websockets, by path. ``Reply.successor`` is what takes the connection over."""
+
     def early(self, target: bytes) -> Early | None:
         """Say what happens before the body of a request for ``target`` is read, if anything."""
 

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from devices.emulator.exchange import Early, Reply, Request, plain
+from devices.emulator.exchange import Early, Reply, Request, Successor, plain
 from devices.emulator.ledger import Ledger
 
 KEPT = 64 * 1024  # bytes of a body that are kept; the rest is only counted
@@ -64,10 +64,14 @@ class Outbox:
             return
         for connection, reply in answers:
             transport = connection.transport
-            if not transport.is_closing():
-                transport.write(reply.answer)
-                if reply.close:
-                    transport.close()
+            if transport.is_closing():
+                continue
+            if reply.successor is not None:
+                connection.hand_over(reply.successor)
+                continue
+            transport.write(reply.answer)
+            if reply.close:
+                transport.close()
 
 
 class Connection(asyncio.Protocol):
@@ -86,6 +90,8 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[tuple[Request, float, bool]] = deque()
         self._busy = False  # an answer is late or being played: what follows has to wait its turn
         self._task: asyncio.Task[None] | None = None
+        self._successor: Successor | None = None
+        self._after = b""  # what came in one piece with the request for an upgrade, and belongs to the new protocol
         self._writable = asyncio.Event()
         self._secure = False
         self._certificate_name = ""
@@ -104,21 +110,31 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        if self._successor is not None:
+            self._successor.receive(data)
+            return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # "Upgrade: h2c": a wish that may be ignored, and is
+        except httptools.HttpParserUpgrade as upgrade:  # a wish that may be ignored ("Upgrade: h2c"), and mostly is
             self._parser = httptools.HttpRequestParser(self)
+            self._after = data[upgrade.args[0] :]
         except httptools.HttpParserError:
             self._outbox.put(self, Reply(plain(400), close=True))
 
     def pause_writing(self) -> None:
         self._writable.clear()
+        if self._successor is not None:  # or a peer that asks without reading would fill our memory
+            self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         self._writable.set()
+        if self._successor is not None:
+            self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._open_ones.discard(self)
+        if self._successor is not None:
+            self._successor.lost()
         self._waiting.clear()
         self._writable.set()
         if self._task is not None:
@@ -174,6 +190,8 @@ class Connection(asyncio.Protocol):
     def _serve(self, request: Request, keep_alive: bool) -> None:
         reply = self._desk.answer(request)
         reply.close = reply.close or not keep_alive
+        if reply.successor is not None and not self._may_hand_over(request):
+            reply = Reply(plain(400), close=True)
         if reply.play is None and not reply.seconds:
             self._outbox.put(self, reply)
             return
@@ -211,6 +229,29 @@ class Connection(asyncio.Protocol):
         self._serve(request, keep_alive)
         if not self._busy:
             self._next()
+
+    # another protocol (exchange.Wire)
+
+    def hand_over(self, successor: Successor) -> None:
+        """Let ``successor`` have the connection and whatever arrived after the request."""
+        self._successor = successor
+        successor.begin(self)
+        after, self._after = self._after, b""
+        if after and not self.transport.is_closing():
+            successor.receive(after)
+
+    def _may_hand_over(self, request: Request) -> bool:
+        """Tell whether ``request`` asks for it, has no body (httptools reads none then), and did not have to wait.
+
+        What came after one that waited was read as HTTP: that parser knows of no upgrade.
+        """
+        bodiless = not request.headers.keys() & {b"content-length", b"transfer-encoding"}
+        return bodiless and bool(self._parser.should_upgrade())
+
+    def send(self, octets: bytes) -> None:
+        """Send bytes at once. While the peer does not read them, nothing of its own is read either."""
+        if not self.transport.is_closing():
+            self.transport.write(octets)
 
     # what behaviours may do (exchange.Line)
 

@@ -20,6 +20,7 @@ class Control:
 
     prefixes = PREFIXES
     groups = (Phone.group,)
+    sockets: Mapping[str, Callable[[Request], Reply]] = {}
 
     def __init__(self, mpns: Mpns) -> None:
         self.mpns = mpns

@@ -9,6 +9,7 @@ from devices.emulator.control import text
 from devices.emulator.exchange import Early, Reply, Request
 from devices.emulator.services import Wishes
 from devices.emulator.webpush import behaviours
+from devices.emulator.webpush.autopush import Autopush
 from devices.emulator.webpush.browsers import Browser
 from devices.emulator.webpush.encoding import decoded, encoded, public_key
 from devices.emulator.webpush.inbox import Received, shown
@@ -27,12 +28,15 @@ class Control:
 
     def __init__(self, service: WebPush) -> None:
         self.service = service
+        self.autopush = Autopush(lambda key: service.subscriptions.open("mozilla", key), service.shared.clock.now)
+        self.sockets: Mapping[str, Callable[[Request], Reply]] = {"/": self.autopush.welcome}
         self.early: Callable[[bytes], Early | None] = service.early
         self.answer: Callable[[Request], Reply] = service.answer
         self.commands: Mapping[str, Callable[[Wishes], object]] = {
             "/emulator/webpush/subscriptions": self._subscribe,
             "/emulator/webpush/behaviour": self._behave,
             "/emulator/webpush/offline": self._go,
+            "/emulator/webpush/forget": self._forget,
         }
         self.views: Mapping[str, Callable[[Mapping[str, str]], object]] = {
             "/emulator/webpush/messages": self._messages,
@@ -46,17 +50,19 @@ class Control:
         return {
             "webpush": {
                 **{name: service.counts[name] for name in counted},
-                "subscriptions": len(service.subscriptions),
+                "subscriptions": len(service.subscriptions) - self.autopush.opened,  # a reset leaves live ones alone
                 "everyone": service.everyone.name if service.everyone else None,
-            }
+            },
+            "live_browsers": self.autopush.shown(),
         }
 
     def settle(self) -> None:
         """What waits for a browser expires when somebody asks for it."""
 
     def reset(self) -> None:
-        """Forget everything but tokens that were verified."""
+        """Forget everything but tokens that were verified, and live browsers with what waits for them."""
         self.service.reset()
+        self.autopush.outcomes.clear()
 
     # commands and views: JSON in, JSON out, or ValueError
 
@@ -99,6 +105,12 @@ class Control:
         before = self.service.counts["delivered"]
         self._connect(subscription, not offline)
         return {"offline": offline, "delivered": self.service.counts["delivered"] - before}
+
+    def _forget(self, wishes: Wishes) -> object:
+        """End the subscriptions of live browsers, which come again as strangers."""
+        known = len(self.autopush.browsers)
+        self.autopush.forget()
+        return {"browsers": known}
 
     def _connect(self, subscription: Subscription, online: bool) -> None:
         if not online:

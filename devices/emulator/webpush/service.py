@@ -22,6 +22,7 @@ from devices.emulator.webpush.vendors import MESSAGES, Fault, Vendor, vendor_at
 
 NAME = "webpush"  # in the ledger and the counts
 MOST_DEAD = 1_000_000  # endpoints whose end is remembered
+MOST_WAITING = 100_000  # messages that can be taken back, the latest ones
 _DEAD = (404, 410)
 
 
@@ -155,6 +156,8 @@ class WebPush:
                 self.inbox.put(subscription.endpoint_path, Received(push, None))
         elif push.ttl:
             self._waiting[push.id.encode()] = subscription
+            if len(self._waiting) > MOST_WAITING:  # those that expired or were replaced are not looked for
+                del self._waiting[next(iter(self._waiting))]
         else:
             self.counts["dropped"] += 1
 
@@ -170,7 +173,6 @@ class WebPush:
                 plaintext, why = None, str(error)
                 self.counts["undecryptable"] += 1
         self.counts["delivered"] += 1
-        self._waiting.pop(push.id.encode(), None)
         self.inbox.put(subscription.endpoint_path, Received(push, plaintext, why))
         plan = subscription.plan or behaviours.OK
         content = (subscription.vendor, read(plaintext, push.topic))

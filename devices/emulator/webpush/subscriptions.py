@@ -15,7 +15,6 @@ from devices.emulator.webpush.encryption import Keys, keys_of
 from devices.emulator.webpush.vendors import ADDRESS, HOMES, Fault
 
 MOST_KEPT = 1000  # messages that wait for one browser; the oldest makes room
-SEED = 32  # octets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +146,7 @@ class Subscription:
         """Hand an accepted message over, or keep it for its TTL; one of the same topic that waits is replaced."""
         if self._listener is not None:
             self._listener(push)
-        elif push.ttl > 0:  # zero means now or never
+        else:  # a TTL of zero has passed at once: now or never
             kept = [old for old in self.waiting if not push.topic or old.topic != push.topic]
             self._kept = [*kept, push][-MOST_KEPT:]
 
@@ -217,16 +216,14 @@ class Subscriptions:
     def make(self, vendor: str, key: str, plan: Plan, name: str = "") -> Subscription:
         """Make a subscription of an emulated browser, as ``open`` does.
 
-        With a ``name`` the id is behaviour and name and the keys follow from it; the same one made again keeps its
-        state but for behaviour and key. Without a name id and keys are random. Raises ValueError.
+        With a ``name`` the id is behaviour and name, without one it is random. The keys follow from the id. The same
+        one made again keeps its state but for the key. Raises ValueError.
         """
         subscription_id = f"{plan.name}.{name}" if name else secrets.token_urlsafe(24)
         path = _home(vendor) + subscription_id
         if ADDRESS.fullmatch(path) is None:
             raise ValueError(f"not a name: {name}")
         subscription = self.find(path.encode()) or self._emulated(vendor, subscription_id, plan, path.encode())
-        if not name:
-            subscription.seed = secrets.token_bytes(SEED)
         subscription.key = key
         return subscription
 

@@ -186,6 +186,18 @@ def test_what_makes_no_sense_is_no_behaviour(text: str) -> None:
     assert plan(text) is None
 
 
+def test_who_came_back_is_not_dead(emulator: EmulatorProcess, vapid: Vapid) -> None:
+    assert statuses(named(emulator, "gone-1"), vapid, 3) == [410, 201, 201]
+    assert counts(emulator)["dead_attempts"] == 1
+
+
+def test_a_behaviour_that_was_set_anew_begins_anew(emulator: EmulatorProcess, vapid: Vapid) -> None:
+    subscription = named(emulator, "ok")
+    for _ in range(2):
+        emulator.control("webpush/behaviour", {"endpoint": subscription["endpoint"], "behaviour": "500-1"})
+        assert statuses(subscription, vapid, 2) == [500, 201]
+
+
 def test_the_dead_are_counted(emulator: EmulatorProcess, vapid: Vapid) -> None:
     one, two = named(emulator, "ok"), named(emulator, "unknown")
     nobody = {**one, "endpoint": f"{emulator.url}/fcm/send/nobody"}

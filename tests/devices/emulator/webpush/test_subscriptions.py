@@ -8,6 +8,7 @@ from devices.emulator.clock import Clock
 from devices.emulator.exchange import Request
 from devices.emulator.ledger import Ledger
 from devices.emulator.shared import Shared
+from devices.emulator.webpush import service as services
 from devices.emulator.webpush.service import WebPush
 from devices.emulator.webpush.subscriptions import MOST_KEPT, Push, Subscription, Subscriptions
 from tests.devices.emulator.webpush.sender import Vapid
@@ -98,6 +99,18 @@ def test_only_so_many_messages_wait() -> None:
         subscription.deliver(Push(b"%d" % number, 60))
     assert len(subscription.waiting) == MOST_KEPT
     assert subscription.waiting[0].body == b"5"
+
+
+def test_only_the_latest_messages_can_be_taken_back(
+    service: WebPush, vapid: Vapid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "MOST_WAITING", 2)
+    subscription = service.subscriptions.open("mozilla", "")
+    for body in (b"one", b"two", b"three"):
+        pushed(service, subscription, vapid, body)
+    targets = [f"/m/{push.id}".encode() for push in subscription.waiting]
+    got = [service.answer(Request(b"DELETE", target)).answer[9:12] for target in targets]
+    assert got == [b"404", b"204", b"204"]
 
 
 def test_an_unknown_vendor_is_refused() -> None:
