@@ -28,19 +28,21 @@ class Inbox:
 
     def __init__(self) -> None:
         self._by_endpoint: dict[str, deque[Received]] = {}
-        self._order: deque[str] = deque()
+        self._order: deque[str] = deque()  # the endpoint of each message that is kept
 
     def put(self, endpoint: str, received: Received) -> None:
         """Keep a message; the oldest ones make room."""
         messages = self._by_endpoint.setdefault(endpoint, deque())
         messages.append(received)
-        self._order.append(endpoint)
         if len(messages) > MOST_EACH:
             messages.popleft()
+            return
+        self._order.append(endpoint)
         if len(self._order) > MOST:
             oldest = self._order.popleft()
-            if self._by_endpoint[oldest]:
-                self._by_endpoint[oldest].popleft()
+            self._by_endpoint[oldest].popleft()
+            if not self._by_endpoint[oldest]:
+                del self._by_endpoint[oldest]
 
     def of(self, endpoint: str) -> list[Received]:
         """Return the messages of one endpoint, the oldest first."""

@@ -21,6 +21,10 @@ class Other(One):
     group: ClassVar[str] = "others"
 
 
+class Third(One):
+    group: ClassVar[str] = "thirds"
+
+
 def shown(wall: Wall) -> dict[str, list[str]]:
     told = wall.shown(0, ("ones", "others"))
     return {group: [screen["channel"] for screen in told[group]] for group in ("ones", "others")}  # type: ignore[attr-defined]
@@ -52,6 +56,16 @@ def test_the_quietest_leaves_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walls, "QUIET", 0.0)
     deliver(wall, One, "c")
     assert sorted(shown(wall)["ones"]) == ["a", "c"]
+
+
+def test_who_left_the_wall_has_no_share_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = Wall(4)
+    with monkeypatch.context() as patched:
+        patched.setattr(walls, "QUIET", 0.0)
+        deliver(wall, Other, "v")
+        deliver(wall, One, *"abcd")
+    deliver(wall, Third, *"xyz")
+    assert [screen["channel"] for screen in wall.shown(0, ("thirds",))["thirds"]] == ["x", "y"]  # type: ignore[attr-defined]
 
 
 def test_a_wall_without_places_shows_nobody() -> None:

@@ -8,7 +8,10 @@ from devices.emulator.clock import Clock
 from devices.emulator.exchange import Request
 from devices.emulator.ledger import Ledger
 from devices.emulator.shared import Shared
+from devices.emulator.webpush import inbox as inboxes
 from devices.emulator.webpush import service as services
+from devices.emulator.webpush.control import Control
+from devices.emulator.webpush.inbox import Inbox, Received
 from devices.emulator.webpush.service import WebPush
 from devices.emulator.webpush.subscriptions import MOST_KEPT, Push, Subscription, Subscriptions
 from tests.devices.emulator.webpush.sender import Vapid
@@ -111,6 +114,22 @@ def test_only_the_latest_messages_can_be_taken_back(
     targets = [f"/m/{push.id}".encode() for push in subscription.waiting]
     got = [service.answer(Request(b"DELETE", target)).answer[9:12] for target in targets]
     assert got == [b"404", b"204", b"204"]
+
+
+def test_a_live_browser_is_not_steered(service: WebPush) -> None:
+    subscription = service.subscriptions.open("mozilla", "")
+    command = Control(service).commands["/emulator/webpush/offline"]
+    with pytest.raises(ValueError, match="by itself"):
+        command({"endpoint": subscription.endpoint_path, "offline": False})
+
+
+def test_the_inbox_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inboxes, "MOST", 4)
+    monkeypatch.setattr(inboxes, "MOST_EACH", 2)
+    inbox = Inbox()
+    for endpoint in "aaabbcd":
+        inbox.put(endpoint, Received(Push(b"", 60), None))
+    assert {endpoint: len(inbox.of(endpoint)) for endpoint in "abcd"} == {"a": 0, "b": 2, "c": 1, "d": 1}
 
 
 def test_an_unknown_vendor_is_refused() -> None:
