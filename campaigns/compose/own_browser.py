@@ -17,6 +17,7 @@ from campaigns.control import NotReady
 from campaigns.pages import get_campaign_or_404, person
 from campaigns.pipeline.rendering import message_of, options_of
 from devices.browsers import subscribing
+from devices.browsers.user_agents import model_of
 from devices.models import App, Device
 from devices.push.fields import MessageInvalid
 from devices.push.message import Message
@@ -59,7 +60,7 @@ def _own(request: HttpRequest, app: App) -> Device:
         "language": request.POST.get("own_language"),
         "time_zone": request.POST.get("own_time_zone"),
     }
-    registration, _former = subscribing.read(app, given, subscribing.model_of(user_agent))
+    registration, _former = subscribing.read(app, given, model_of(user_agent))
     device = subscribing.subscribe(app, registration).device
     Device.objects.filter(pk=device.pk).update(test=True)
     return device

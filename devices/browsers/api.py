@@ -12,6 +12,7 @@ from ninja.security import HttpBearer
 
 from devices.api import ERRORS, FIELDS_SCHEMA, Refused, api, body_of, limited
 from devices.browsers import subscribing
+from devices.browsers.user_agents import model_of
 from devices.models import Site
 
 TEXT = {"type": "string"}
@@ -82,7 +83,7 @@ def body(schema: dict[str, Any]) -> dict[str, Any]:
 @limited
 def subscribe(request: Any) -> Status[dict[str, Any]]:
     """Register a browser of a visitor, or bring what is known up to date: 201 for a new one, 200 for a known one."""
-    model = subscribing.model_of(request.headers.get("User-Agent", ""))
+    model = model_of(request.headers.get("User-Agent", ""))
     registration, former = subscribing.read(request.auth.app, body_of(request), model)
     done = subscribing.subscribe(request.auth.app, registration, former)
     return Status(201 if done.created else 200, {"id": done.device.public_id})

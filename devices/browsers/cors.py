@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
 
 from devices.models import SiteOrigin
 from devices.push.vapid import KeyRefused
@@ -25,10 +26,12 @@ def clean_origin(typed: str) -> str:
     text = typed.strip().lower().rstrip("/")
     match = _ORIGIN.fullmatch(text)
     if match is None or ".." in match[2]:
-        raise KeyRefused(f"“{typed.strip()[:80]}” is no origin; write for example https://www.example.org.")
+        told = _("“%(typed)s” is no origin; write for example https://www.example.org.")
+        raise KeyRefused(told % {"typed": typed.strip()[:80]})
     scheme, host, port = match.groups()
     if scheme == "http" and host not in LOCAL:
-        raise KeyRefused(f"“{text[:80]}” must begin with https://: no other page can subscribe a browser.")
+        told = _("“%(typed)s” must begin with https://: no other page can subscribe a browser.")
+        raise KeyRefused(told % {"typed": text[:80]})
     usual = {"http": "80", "https": "443"}[scheme]
     return f"{scheme}://{host}" + (f":{port}" if port and port != usual else "")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,27 +27,6 @@ OWN = ("installation", "language", "time_zone", "tags", "attributes")  # what a 
 FIELDS = ("subscription", "former", "application_key", *OWN)
 UNSUBSCRIBED = "Its visitor unsubscribed."
 RENEWED = "Its browser has another subscription now."
-# In this order: most browsers name others beside themselves.
-_BROWSERS = (
-    ("Edge", re.compile(r"Edg(?:e|A|iOS)?/(\d{1,4})")),
-    ("Opera", re.compile(r"OPR/(\d{1,4})")),
-    ("Samsung Internet", re.compile(r"SamsungBrowser/(\d{1,4})")),
-    ("Firefox", re.compile(r"(?:Firefox|FxiOS)/(\d{1,4})")),
-    ("Chrome", re.compile(r"(?:Chrome|CriOS)/(\d{1,4})")),
-    ("Safari", re.compile(r"Version/(\d{1,4})[^ ]* .*Safari/")),
-)
-_SYSTEMS = (
-    *(("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows NT", "Windows")),
-    *(("Mac OS X", "macOS"), ("CrOS", "ChromeOS"), ("Linux", "Linux")),
-)
-
-
-def model_of(user_agent: str) -> str:
-    """Return what a User-Agent header is recognised as, such as "Firefox 140, Linux"; "" when it is not."""
-    text = user_agent[:500]
-    name = next((f"{name} {match[1]}" for name, mark in _BROWSERS if (match := mark.search(text))), "")
-    system = next((system for mark, system in _SYSTEMS if mark in text), "")
-    return ", ".join(part for part in (name, system) if part)
 
 
 def public_key(app: App) -> str:

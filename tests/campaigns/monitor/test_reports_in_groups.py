@@ -29,7 +29,7 @@ def test_what_many_say_at_once_is_written_soon_and_counted_exactly(monkeypatch: 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(timeout=30)
     until = time.monotonic() + 30
     while any(intake._waiting or intake._thread for intake in intakes) and time.monotonic() < until:
         time.sleep(0.02)

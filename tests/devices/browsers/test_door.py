@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from devices import api as api_module
-from devices.browsers.subscribing import model_of
+from devices.browsers.user_agents import model_of
 from devices.common.limits import Limit
 from devices.models import App, Device, Site
 from devices.push.vapid import encoded, new_key, public_key
