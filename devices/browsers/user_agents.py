@@ -1,4 +1,4 @@
-"""Which browser on which system, by what a browser says of itself: for people who look for a device, and for no rule."""
+"""Which browser on which system, by what it says of itself: for people who look for a device, and for no rule."""
 
 from __future__ import annotations
 

@@ -116,6 +116,7 @@ SPOKEN_IN_PIPELINE = {"campaigns/pipeline/planning.py", "campaigns/pipeline/watc
 STORED = (  # records elsewhere, and the words of exceptions that nobody is shown
     *("Left out by {}: ", "Given up by {}: ", "Retired by {}.", "The cluster had ended.", "Work was due for {} s"),
     *("The stored secret cannot be read", "App developers", "Can send, pause and cancel", "Can export "),
+    *("Its visitor unsubscribed.", "Its browser has another subscription now."),
     *("Nokia Lumia 920", "{}={} make run"),  # a name, and what is typed
 )
 

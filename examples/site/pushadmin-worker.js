@@ -1,0 +1,1 @@
+// Put here the service worker that the App's page offers as a file.

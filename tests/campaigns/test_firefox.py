@@ -1,0 +1,187 @@
+"""The whole way in a real Firefox: a visitor of the example site, and somebody who tries it on themselves."""
+
+from __future__ import annotations
+
+import http.server
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from campaigns.models import Campaign, Delivery, Report, Trial
+from campaigns.monitor.reports import INTAKE, counts
+from devices.browsers import code
+from devices.models import App, Device, Site
+from tests.campaigns.conftest import House
+from tests.devices.browsers.conftest import key_for
+from tests.firefox import Firefox
+from tests.waiting import ended, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "site"
+PLACE = re.compile(r"/\* Put here the snippet .*? \*/")
+HELLO = {"title": "Storm on Saturday", "text": "Gusts up to 110 km/h.", "link": "/coast"}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing."""
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def site_url(tmp_path: Path) -> Iterator[str]:
+    """The example site, served from a folder of its own."""
+    folder = tmp_path / "site"
+    shutil.copytree(EXAMPLE, folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: Quiet(*args, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        ended(thread)
+
+
+@pytest.fixture
+def visited(house: House, site_url: str, live_server: Any, tmp_path: Path, settings: Any) -> House:
+    """The example site with the code that the App's page shows for it."""
+    settings.REGISTRATIONS_PER_ADDRESS = 1000
+    key_for(house.app)
+    admin = Client()
+    admin.force_login(User.objects.create_superuser("ada", password="correct horse"))
+    form = {"origins": site_url}
+    assert admin.post(f"/devices/app/{house.app.pk}/site/", form).status_code == 302
+    base = {
+        "SERVER_NAME": live_server.url.split("//")[1].split(":")[0],
+        "SERVER_PORT": live_server.url.rpartition(":")[2],
+    }
+    shown = admin.get(f"/devices/app/{house.app.pk}/change/", **base).context["snippet"]
+    worker = admin.get(f"/devices/app/{house.app.pk}/site-worker.js", **base).content.decode()
+    assert worker == code.worker(App.objects.get(pk=house.app.pk), live_server.url, Site.objects.get())
+    page = (tmp_path / "site" / "index.html").read_text()
+    (tmp_path / "site" / "index.html").write_text(PLACE.sub(lambda match: shown, page))
+    (tmp_path / "site" / "pushadmin-worker.js").write_text(worker)
+    return house
+
+
+def says(firefox: Firefox, selector: str, text: str) -> None:
+    until(lambda: text in firefox.text(selector), 15, f"“{text}”", saw=lambda: firefox.text(selector))
+
+
+def titles(firefox: Firefox) -> list[tuple[str, str]]:
+    return [(one["title"], one["body"]) for one in firefox.notifications()]
+
+
+def test_a_visitor_subscribes_is_sent_a_campaign_reports_it_and_leaves(
+    visited: House, firefox: Firefox, site_url: str
+) -> None:
+    firefox.open(f"{site_url}/index.html")
+    firefox.click("#subscribe")
+    says(firefox, "#said", "You will be told.")
+    device = Device.objects.get()
+    assert (device.service, device.status, device.attributes) == ("webpush", "active", {"town": "Boston"})
+    assert [tag.name for tag in device.tags.all()] == ["storm-warnings"]
+    assert device.address.startswith(visited.emulator.url)
+    assert device.model.startswith("Firefox ")
+
+    campaign = visited.send(content=HELLO)
+    assert Delivery.objects.get(campaign=campaign).outcome == "accepted"
+    until(
+        lambda: titles(firefox) == [(HELLO["title"], HELLO["text"])],
+        15,
+        "the notification",
+        saw=lambda: titles(firefox),
+    )
+    until(lambda: INTAKE.flush() or counts(campaign.pk), 15, "the report “shown”")
+    assert list(Report.objects.values_list("campaign", "device", "word")) == [
+        (campaign.pk, device.pk, Report.Word.SHOWN)
+    ]
+
+    # It leaves without a word to us: only its push service knows.
+    gone = "return navigator.serviceWorker.ready.then(r => r.pushManager.getSubscription()).then(s => s.unsubscribe());"
+    assert firefox.run(gone) is True
+    second = visited.send(content=HELLO)
+    assert Delivery.objects.get(campaign=second).outcome == "gone"
+    device.refresh_from_db()
+    assert (device.status, device.retired_by) == ("retired", second.pk)
+
+    # And again, with a word this time.
+    firefox.click("#subscribe")
+    says(firefox, "#said", "You will be told.")
+    fresh = Device.objects.exclude(pk=device.pk).get()
+    firefox.click("#unsubscribe")
+    says(firefox, "#said", "You will not be told any more.")
+    fresh.refresh_from_db()
+    assert (fresh.status, fresh.retired_reason) == ("retired", "Its visitor unsubscribed.")
+
+
+def test_a_subscription_that_the_browser_renews_by_itself_is_told(
+    visited: House, firefox: Firefox, site_url: str
+) -> None:
+    firefox.open(f"{site_url}/index.html")
+    firefox.click("#subscribe")
+    says(firefox, "#said", "You will be told.")
+    before = Device.objects.get().address
+    visited.emulator.control("webpush/forget", {})
+    until(lambda: Device.objects.exclude(address=before).count() == 1, 20, "the new endpoint")
+    campaign = visited.send(content=HELLO)
+    until(lambda: titles(firefox) == [(HELLO["title"], HELLO["text"])], 15, "the notification")
+    assert sorted(Delivery.objects.filter(campaign=campaign).values_list("outcome", flat=True)) in (
+        ["accepted"],
+        ["accepted", "gone"],  # Firefox does not tell its former subscription: that one's own answer retires it
+    )
+    assert Device.objects.filter(status="active").exclude(address=before).count() == 1
+    assert not Device.objects.filter(status="active", address=before).exists()
+
+
+def test_a_page_that_is_not_named_subscribes_nobody(visited: House, firefox: Firefox, site_url: str) -> None:
+    Site.objects.get().origins.all().delete()
+    firefox.open(f"{site_url}/index.html")
+    firefox.click("#subscribe")
+    until(lambda: firefox.text("#said"), 15, "a refusal")
+    assert "You will be told." not in firefox.text("#said")
+    assert not Device.objects.exists()
+
+
+def signed_in(firefox: Firefox, live_server: Any) -> None:
+    """Sign in by the page itself."""
+    firefox.open(f"{live_server.url}/login/")
+    firefox.fill("[name=username]", "ada")
+    firefox.fill("[name=password]", "correct horse")
+    firefox.click("form button[type=submit]")
+    until(lambda: firefox.run("return location.pathname;") == "/", 15, "the overview")
+
+
+def test_somebody_sends_to_the_browser_in_front_of_them(visited: House, firefox: Firefox, live_server: Any) -> None:
+    signed_in(firefox, live_server)
+    firefox.click("[data-this-browser] button")
+    says(firefox, ".this-browser-outcome", "Accepted")
+    says(firefox, ".this-browser-outcome", "Your browser shows it now.")
+    device = Device.objects.get()
+    assert (device.test, device.installation, device.app) == (True, "Browser of ada", visited.app)
+    assert not Campaign.objects.exists()
+    assert not Delivery.objects.exists()
+    done = Trial.objects.get()
+    assert (done.device_id, done.outcome, done.http_status, str(done.by)) == (device.pk, "accepted", 201, "ada")
+
+    campaign = visited.campaign(content=HELLO)
+    firefox.open(f"{live_server.url}/campaigns/campaign/{campaign.pk}/confirm/")
+    firefox.click("[data-this-browser] button")
+    says(firefox, ".this-browser-outcome", "Your browser shows it now.")
+    assert Trial.objects.order_by("pk").last().title == HELLO["title"]  # type: ignore[union-attr]
+    assert Device.objects.count() == 1
+
+    firefox.open(f"{live_server.url}/campaigns/campaign/add/")
+    firefox.click("[data-this-browser] button")
+    says(firefox, ".this-browser-outcome", "Write a title or a text")
+    firefox.fill("[name=toast-title]", "As I type")
+    firefox.click("[data-this-browser] button")
+    says(firefox, ".this-browser-outcome", "Your browser shows it now.")
+    assert Trial.objects.order_by("pk").last().title == "As I type"  # type: ignore[union-attr]
