@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -62,21 +63,24 @@ def emulator() -> Iterator[EmulatorProcess]:
         yield process
 
 
-@pytest.fixture(scope="session")
-def firefox_running() -> Iterator[Firefox]:
-    """One Firefox for the whole run, started by the first test that asks for it."""
-    with Firefox() as running:
-        yield running
+@pytest.fixture(scope="session", autouse=True)
+def _reports_wait() -> None:
+    """Let a test write reports itself: a thread would not see its transaction, or come when there is none any more."""
+    from campaigns.monitor.reports import INTAKE
+
+    INTAKE._thread = threading.current_thread()
 
 
 @pytest.fixture
-def firefox(firefox_running: Firefox, emulator: EmulatorProcess) -> Iterator[Firefox]:
-    """A Firefox that knows no site and whose push service is ``emulator``; a word to anybody else fails the test."""
-    firefox_running.use_push_service(emulator.url)
-    yield firefox_running
-    firefox_running.forget()
-    asked, firefox_running.outside.asked = firefox_running.outside.asked, []
-    assert asked == []
+def firefox(emulator: EmulatorProcess) -> Iterator[Firefox]:
+    """A new Firefox (1.5 s) whose push service is ``emulator``; a word to anybody else fails the test.
+
+    One for several tests, whose sites were forgotten between them, now and then neither subscribed nor renewed.
+    """
+    with Firefox() as running:
+        running.use_push_service(emulator.url)
+        yield running
+        assert running.outside.asked == []
 
 
 class Clock:

@@ -302,15 +302,6 @@ class Firefox:
         finally:
             self.chrome("Services.io.offline = false")
 
-    def forget(self) -> None:
-        """Forget every site: its service workers, subscriptions, notifications, cookies and permissions."""
-        self.open("about:blank")
-        self.chrome(
-            "Services.cookies.removeAll();"
-            "await new Promise(done => Services.clearData.deleteData("
-            "Ci.nsIClearDataService.CLEAR_ALL, {onDataDeleted: done}))"
-        )
-
     def stop(self) -> None:
         """End Firefox and all it started, and remove its profile. Safe to call again."""
         if self._marionette is not None:

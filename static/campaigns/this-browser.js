@@ -45,9 +45,12 @@ async function send(part, say) {
   if (!answered?.ok || answered.redirected) throw new Refused(lost);
   const told = await answered.json();
   if (told.refusal) throw new Refused(told.refusal);
-  const subscription = await subscribed(told).catch(() => {
-    throw new Refused(away);
-  });
+  const soon = () => new Promise((done) => setTimeout(done, 1000)).then(() => subscribed(told));
+  const subscription = await subscribed(told)
+    .catch(soon) // a browser that comes back to its push service just now refuses once
+    .catch(() => {
+      throw new Refused(away);
+    });
   const form = part.closest("form");
   const body = form ? new FormData(form) : new FormData();
   body.set("subscription", JSON.stringify(subscription));
