@@ -15,14 +15,17 @@ from devices.models import Device
 
 register = template.Library()
 MOST = 100
+MOST_TRIALS = 20
 
 
 @register.inclusion_tag("campaigns/monitor/device_history.html", takes_context=True)
 def device_history(context: dict[str, Any], device: Device) -> dict[str, Any]:
     """Show the newest pushes to a device, to those who may see campaigns."""
     user = context["request"].user
-    rows = history.of_device(device, MOST) if user.has_perm("campaigns.view_campaign") else []
-    return {"rows": rows, "most": MOST}
+    may = user.has_perm("campaigns.view_campaign")
+    rows = history.of_device(device, MOST) if may else []
+    trials = device.trials.select_related("by").order_by("-at")[:MOST_TRIALS] if may else []
+    return {"rows": rows, "most": MOST, "trials": trials}
 
 
 @register.filter
