@@ -78,6 +78,7 @@ def reached(campaign: Campaign, verb: str) -> int:
 GUARDED: dict[str, Asks] = {
     "devices_app_credential": changing,
     "devices_app_new_key": changing,
+    "devices_app_site": changing,
     "devices_app_revoke_key": changing,
     "devices_app_change": changing,  # it holds the threshold
     "devices_app_delete": changing,  # its certificates and keys go too

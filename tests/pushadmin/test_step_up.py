@@ -43,6 +43,7 @@ def guarded(app: App, ada: User) -> dict[str, tuple[str, dict[str, Any]]]:
             app=app, service="mpns", address=str(number), address_digest=digest(str(number)), seen_at=timezone.now()
         )
     return {
+        "devices_app_site": (f"/devices/app/{app.pk}/site/", {"origins": "https://www.example.org"}),
         "devices_app_credential": (f"/devices/app/{app.pk}/credentials/mpns/", {"wish": "remove"}),
         "devices_app_new_key": (f"/devices/app/{app.pk}/keys/", {"name": "mine"}),
         "devices_app_revoke_key": (f"/devices/app/{app.pk}/keys/{key.pk}/revoke/", {}),

@@ -31,8 +31,8 @@ def save(client: Client, app: App, **typed: str) -> str:
 
 def stored(app: App) -> dict[str, Any]:
     row = Credential.objects.get(app=app, service="webpush")
-    assert row.fingerprint == vapid.public_key(row.secret["private"])  # type: ignore[index]
-    return {**row.secret, "public": row.fingerprint}  # type: ignore[dict-item]
+    assert row.fingerprint == vapid.public_key(row.secret["private"])
+    return {**row.secret, "public": row.fingerprint}
 
 
 def test_a_key_is_made_with_one_click_and_never_shown(admin_client: Client, app: App) -> None:
