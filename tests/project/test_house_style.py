@@ -285,7 +285,9 @@ def test_nothing_is_marked_safe_by_hand() -> None:
     ],
 )
 def test_pages_hold_to_the_content_security_policy(banned: str) -> None:
-    assert found(banned, pages()) == []
+    ours = [path for path in pages() if not name(path).startswith("examples/")]  # a site of somebody else's
+    assert len(ours) > 80
+    assert found(banned, ours) == []
 
 
 def test_no_address_of_one_machine_or_of_a_registry_is_in_a_file() -> None:
