@@ -75,7 +75,7 @@ self.addEventListener("notificationclose", (event) => {
 self.addEventListener("pushsubscriptionchange", (event) => {
   const renew = async () => {
     const options = { userVisibleOnly: true, applicationServerKey: PUSHADMIN.applicationKey };
-    const now = event.newSubscription || (await self.registration.pushManager.subscribe(options));
+    const now = await self.registration.pushManager.subscribe(options); // the one it made, if it did
     const old = event.oldSubscription?.toJSON();
     const former = old?.keys ? { endpoint: old.endpoint, auth: old.keys.auth } : undefined;
     await fetch(`${PUSHADMIN.url}/browsers`, {

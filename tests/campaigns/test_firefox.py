@@ -18,14 +18,16 @@ from campaigns.models import Campaign, Delivery, Report, Trial
 from campaigns.monitor.reports import INTAKE, counts
 from devices.browsers import code
 from devices.models import App, Device, Site
+from devices.push import vapid
 from tests.campaigns.conftest import House
-from tests.devices.browsers.conftest import key_for
+from tests.devices.browsers.conftest import PUBLIC, key_for
 from tests.firefox import Firefox
 from tests.waiting import ended, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "site"
 PLACE = re.compile(r"/\* Put here the snippet .*? \*/")
+MINE = "const r = await navigator.serviceWorker.ready; return (await r.pushManager.getSubscription())?.endpoint || '';"
 HELLO = {"title": "Storm on Saturday", "text": "Gusts up to 110 km/h.", "link": "/coast"}
 
 
@@ -122,6 +124,44 @@ def test_a_visitor_subscribes_is_sent_a_campaign_reports_it_and_leaves(
     assert (fresh.status, fresh.retired_reason) == ("retired", "Its visitor unsubscribed.")
 
 
+def test_who_has_left_stays_away_and_who_has_not_is_told_of_on_every_visit(
+    visited: House, firefox: Firefox, site_url: str
+) -> None:
+    firefox.open(f"{site_url}/index.html")
+    firefox.click("#subscribe")
+    says(firefox, "#said", "You will be told.")
+    device = Device.objects.get()
+    Device.objects.update(language="xx")
+    firefox.open(f"{site_url}/index.html?again")
+    until(lambda: Device.objects.get().language != "xx", 15, "the visit", every=0.7)
+    assert Device.objects.get().address == device.address
+    firefox.click("#unsubscribe")
+    says(firefox, "#said", "You will not be told any more.")
+    firefox.open(f"{site_url}/index.html?later")
+    assert firefox.run(MINE) == ""
+    assert Device.objects.get().status == "retired"
+
+
+def test_a_visitor_of_a_former_key_is_subscribed_anew_on_the_next_visit(
+    visited: House, firefox: Firefox, site_url: str, tmp_path: Path
+) -> None:
+    firefox.open(f"{site_url}/index.html")
+    firefox.click("#subscribe")
+    says(firefox, "#said", "You will be told.")
+    former = Device.objects.get()
+    private = vapid.new_key()
+    secret: Any = {"contact": "mailto:ops@example.org", "private": private}
+    fresh = vapid.public_key(private)
+    visited.app.credentials.update(secret=secret, fingerprint=fresh)
+    for file in (tmp_path / "site").iterdir():  # the site puts the new code there
+        file.write_text(file.read_text().replace(PUBLIC, fresh))
+    firefox.open(f"{site_url}/index.html?again")  # without a click: the permission is there
+    until(lambda: Device.objects.count() == 2, 15, "the new subscription", every=0.7)
+    assert Device.objects.exclude(pk=former.pk).get().address != former.address
+    campaign = visited.send(content=HELLO)
+    assert sorted(Delivery.objects.filter(campaign=campaign).values_list("outcome", flat=True)) == ["accepted", "gone"]
+
+
 def test_a_subscription_that_the_browser_renews_by_itself_is_told(
     visited: House, firefox: Firefox, site_url: str
 ) -> None:
@@ -130,8 +170,7 @@ def test_a_subscription_that_the_browser_renews_by_itself_is_told(
     says(firefox, "#said", "You will be told.")
     before = Device.objects.get().address
     visited.emulator.control("webpush/forget", {})
-    mine = "return navigator.serviceWorker.ready.then(r => r.pushManager.getSubscription()).then(s => s?.endpoint);"
-    until(lambda: firefox.run(mine) not in {None, before}, 20, "the new endpoint")
+    until(lambda: firefox.run(MINE) not in {"", before}, 20, "the new endpoint")
     # Looked for seldom: server and test share one connection to a database in memory.
     until(lambda: Device.objects.exclude(address=before).count() == 1, 20, "the renewed device", every=0.7)
     campaign = visited.send(content=HELLO)
