@@ -115,6 +115,7 @@ def test_a_visitor_subscribes_is_sent_a_campaign_reports_it_and_leaves(
     assert (device.status, device.retired_by) == ("retired", second.pk)
 
     # And again, with a word this time.
+    firefox.run("document.getElementById('said').textContent = '';")
     firefox.click("#subscribe")
     says(firefox, "#said", "You will be told.")
     fresh = Device.objects.exclude(pk=device.pk).get()
