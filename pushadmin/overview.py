@@ -111,7 +111,7 @@ def warnings(user: Any) -> dict[str, Any]:
         told = _("SECOND_FACTOR_REQUIRED names %(names)s, and there is no such group: it asks nobody.")
         found.append(Notice("warn", told % {"names": ", ".join(unknown)}))
     if settings.EMULATOR:
-        told = _("Addresses at the emulator (%(host)s) are let through. No real phone hears of them.")
+        told = _("Addresses at the emulator (%(host)s) are let through. No real device hears of them.")
         found.append(Notice("info", told % {"host": settings.EMULATOR}, wall(), _("The wall of phones")))
     return {"warnings": found, "apps": App.objects.exists()}
 

@@ -16,9 +16,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.utils import timezone
 
 from campaigns.models import Campaign, Report, ReportCount
-from devices.common import clock
 
 logger = logging.getLogger(__name__)
 
@@ -125,8 +125,8 @@ def write(group: list[Said]) -> int:
 
 
 def say(campaign: int, device: int, word: int, button: int = 0) -> None:
-    """Take in what a device said; raise Full."""
-    INTAKE.put(Said(campaign, word, device, button if word == Report.Word.CLICKED else 0, clock.now()))
+    """Take in what a device said; raise Full. The moment is this machine's: the database's would be a question each."""
+    INTAKE.put(Said(campaign, word, device, button if word == Report.Word.CLICKED else 0, timezone.now()))
 
 
 class Counts(NamedTuple):

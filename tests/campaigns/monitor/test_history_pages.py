@@ -112,7 +112,7 @@ def test_the_number_of_queries_does_not_grow_with_the_deliveries(
     campaign = house.send()
     for url, most in [
         (page(campaign), 16),
-        (page(campaign, "live/"), 10),
+        (page(campaign, "live/"), 12),
         (page(campaign, "deliveries/"), 8),
         ("/campaigns/campaign/", 12),
         ("/", 20),
