@@ -152,7 +152,7 @@ def test_the_overview_says_what_needs_somebody(admin_client: Client, settings: A
         "The certificate was refused.",
         "does not answer since",
         "has expired on",
-        "No real phone hears of them",
+        "No real device hears of them",
     ):
         assert sentence in shown
 
