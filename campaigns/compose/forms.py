@@ -42,7 +42,7 @@ class CampaignForm(forms.ModelForm):
         min_value=1,
         max_value=24 * 14,
         initial=24,
-        help_text=_("Hours from the start. Phones that cannot be reached are tried again until then."),
+        help_text=_("Hours from the start. Devices that cannot be reached are tried again until then."),
         error_messages={"min_value": _("At least one hour."), "max_value": _("At most 336 hours: two weeks.")},
     )
 
