@@ -1,4 +1,4 @@
-"""Old single deliveries go, in chunks that hold nobody up; the totals of every campaign stay."""
+"""Old single deliveries and reports go, in chunks that hold nobody up; the totals of every campaign stay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from campaigns.models import Campaign, Delivery
+from campaigns.models import Campaign, Delivery, Report
 from devices.common import clock
 from devices.models import Contact, Device
 
@@ -33,6 +33,8 @@ def prune(days: int) -> Iterator[tuple[Campaign, int]]:
         removed = 0
         while count := _remove_some(campaign.pk):
             removed += count
+        while _remove_reports(campaign.pk):
+            pass
         Campaign.objects.filter(pk=campaign.pk).update(pruned_at=clock.now())
         yield campaign, removed
 
@@ -52,6 +54,20 @@ def _remove_some(campaign: int) -> int:
             statement = f"DELETE FROM {table} WHERE campaign_id = %s AND device_id BETWEEN %s AND %s"  # noqa: S608
             cursor.execute(statement, [campaign, keys[0], keys[-1]])
             return int(cursor.rowcount)
+
+
+def _remove_reports(campaign: int) -> int:
+    """Delete the next chunk of what devices said of a campaign; return how many rows that were."""
+    devices = Report.objects.filter(campaign=campaign).order_by("word", "device_id").values_list("word", "device_id")
+    keys = list(devices[:CHUNK])
+    if not keys:
+        return 0
+    word = keys[0][0]
+    last = max(device for said, device in keys if said == word)
+    with transaction.atomic(), connection.cursor() as cursor:
+        statement = f"DELETE FROM {Report._meta.db_table} WHERE campaign_id = %s AND word = %s AND device_id <= %s"  # noqa: S608
+        cursor.execute(statement, [campaign, word, last])
+        return int(cursor.rowcount)
 
 
 def forget_orphans(every: float = 3600.0) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from campaigns.models import Delivery
-from campaigns.monitor import stats
+from campaigns.models import Delivery, Report
+from campaigns.monitor import reports, stats
 from campaigns.upkeep import housekeeping, pruning
 from campaigns.upkeep.reconciling import reconcile
+from devices.common.clock import now
 from tests.campaigns.conftest import House
 
 
@@ -33,6 +34,26 @@ def test_old_deliveries_go_and_totals_stay(house: House, clock: Any, monkeypatch
     assert reconcile(old).violations == []
     assert stats.repeatable(old, before) == {}
     assert list(pruning.prune(30)) == []
+
+
+def test_what_devices_said_goes_with_the_deliveries_and_its_counts_stay(
+    house: House, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "CHUNK", 7)
+    phones = house.phones(*["ok"] * 12)
+    old = house.send()
+    clock.advance(timedelta(days=40))
+    recent = house.send()
+    for campaign in (old, recent):
+        words = [(Report.Word.SHOWN, phone) for phone in phones] + [
+            (Report.Word.CLICKED, phone) for phone in phones[:5]
+        ]
+        reports.write([reports.Said(campaign.pk, word, phone.pk, 0, now()) for word, phone in words])
+    before = reports.counts(old.pk)
+    call_command("prune", days=30, stdout=io.StringIO())
+    assert not Report.objects.filter(campaign=old).exists()
+    assert Report.objects.filter(campaign=recent).count() == 17
+    assert reports.counts(old.pk) == before
 
 
 def test_nothing_is_removed_unless_somebody_wants_it(house: House, clock: Any, settings: Any) -> None:
