@@ -92,7 +92,8 @@ class Report:
         """Count a row that was left out; the first ones are listed."""
         self.refused += 1
         if len(self.problems) < LISTED:
-            self.problems.append(Problem(line, sentence))
+            # Half of a surrogate pair, which JSON can spell and no page can show, may be quoted in it.
+            self.problems.append(Problem(line, sentence.encode("utf-8", "replace").decode()))
 
     def ignore(self, name: str) -> None:
         """Name something that the file has and a device has not; the first ones are listed."""
