@@ -157,9 +157,10 @@ class _Window:
                     continue
                 told = _("Element %(number)d is not JSON, or longer than any can be. Nothing was imported.")
                 raise FileRefused(told % {"number": number}) from None
-            if end == len(self.text) and self._grow():
-                continue  # the rest of a number may be in the next piece
-            self.at = end
+            length = end - self.at
+            if len(self.text) - end < 3 and self._grow():
+                continue  # the rest of a number may be in the next piece: of "1.5e+3" at worst "e+" is left over here
+            self.at += length
             return value
 
 

@@ -122,7 +122,8 @@ class Reader:
                 if _folded(spelled) not in SILENT:
                     self.ignore(spelled)
             elif name == "subscription":
-                row |= self._flat({**json_object(name, value), "subscription": None})
+                inner = json_object(name, value)
+                row |= self._flat({one: inner[one] for one in inner if MEANT.get(_folded(one)) != name})
             elif name == "keys":
                 found = json_object(name, value)
                 row |= {key: found[key] for key in ("p256dh", "auth") if found.get(key)}

@@ -77,8 +77,7 @@ def test_a_key_can_be_brought_along_as_the_usual_libraries_print_it() -> None:
 @pytest.mark.parametrize(
     "typed",
     [
-        'WEBPUSH_SETTINGS = {\n    "VAPID_PUBLIC_KEY": "%(public)s",\n    "VAPID_PRIVATE_KEY":"%(private)s",\n'
-        '    "VAPID_ADMIN_EMAIL": "admin@example.com"\n}',
+        'WEBPUSH_SETTINGS = {\n "VAPID_PUBLIC_KEY": "%(public)s",\n "VAPID_PRIVATE_KEY":"%(private)s",\n "X": "a@b"\n}',
         '{"publicKey":"%(public)s","privateKey":"%(private)s"}',
         "=====\n\nPublic Key:\n%(public)s\n\nPrivate Key:\n%(private)s\n\n=====",
         "VAPID_PRIVATE_KEY=%(private)s\n",
