@@ -138,8 +138,11 @@ def test_a_file_with_secrets_is_for_its_owner_and_takes_the_place_of_none(
 def test_a_file_that_could_not_be_finished_is_taken_away(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "_told", lambda device, key: {}["lost"])
-    with pytest.raises(KeyError):
+    def lost(device: Device, key: str) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(exporting, "_told", lost)
+    with pytest.raises(OSError, match="No space"):
         run("exportsubscriptions", app=app.slug, output=tmp_path / "half")
     assert list(tmp_path.iterdir()) == []
 
