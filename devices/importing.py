@@ -328,7 +328,7 @@ def _sorted(app: App, rows: list[Row]) -> tuple[list[Row], list[tuple[Device, Ro
             known.append((next(iter(found.values())), one))
         else:
             fresh.append(one)
-        taken |= names if one.alone else names | {f"installation {one.registration.installation}"}
+        taken |= names | {f"installation {one.registration.installation}"}
     return fresh, known, others
 
 

@@ -227,7 +227,7 @@ def _read_moment(value: object) -> datetime | None:
         if isinstance(value, str) and not value.strip().isdecimal():
             moment = datetime.fromisoformat(value.strip())
             return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if not isinstance(value, str | int | float):
             return None
         seconds = float(value)
         return datetime.fromtimestamp(seconds / 1000 if seconds >= MILLISECONDS else seconds, UTC)

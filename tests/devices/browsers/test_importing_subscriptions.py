@@ -197,6 +197,7 @@ POINT = UA_PUBLIC[:-4] + "AAAA"
         ({"applicationServerKey": 7}, "not base64url"),
         ({"created_at": "yesterday"}, "registered_at is no moment"),
         ({"created_at": 10**30}, "registered_at is no moment"),
+        ({"created_at": 7}, "registered_at is no moment"),
         ({"created_at": True}, "registered_at is no moment"),
         ({"made_at": "2999-01-01T00:00:00Z"}, "registered_at is no moment"),
         ({"status": "gone"}, "status must be one of: active, retired"),
@@ -233,6 +234,7 @@ def test_an_app_without_a_key_takes_only_what_names_none(app: App) -> None:
         (b'[{"a": 1}', "After element 1"),
         (b"[", "After element|Element 1"),
         (b"[1,]", "Element 2"),
+        (b"[] []", "After element 0"),
         (b"[1 2]", "After element 1"),
         (b'[{"a": 1}] []', "After element 1"),
         (b"[" * 200_000, "Element 1"),
@@ -302,6 +304,13 @@ def test_a_subscription_is_known_by_its_endpoint_and_by_nothing_else(app: App) -
     assert Device.objects.filter(installation="Vera").count() == 3
     assert load(app, json.dumps([{**rows[0], "name": "Eva"}])).updated == 1
     assert sorted(Device.objects.values_list("installation", flat=True)) == ["Eva", "Vera", "Vera"]
+
+
+def test_browsers_of_one_name_are_brought_up_to_date_together(app: App, django_assert_max_num_queries: Any) -> None:
+    rows = json.dumps([{**subscription(f"{ENDPOINT}{number}"), "name": "Vera"} for number in range(50)])
+    assert load(app, rows).created == 50
+    with django_assert_max_num_queries(12):
+        assert load(app, rows).updated == 50
 
 
 def test_a_known_browser_keeps_what_the_row_does_not_say_and_when_it_registered(app: App) -> None:
