@@ -71,7 +71,7 @@ class ImportForm(forms.Form):
     """A list of devices for an App."""
 
     app = forms.ModelChoiceField(App.objects.all(), label=_("App"))
-    file = forms.FileField(label=_("CSV file"), help_text=_("UTF-8. The first line names the columns."))
+    file = forms.FileField(label=_("List"), help_text=_("CSV, or JSON for browsers. UTF-8."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Devices from a CSV file, for the command and the page: read as a stream, row by row, in constant memory.
+"""Devices from a list, for the command and the page: read as a stream, row by row, in constant memory.
+
+A list is a CSV file as the export of devices writes it, or subscriptions of browsers as other programs keep them: CSV,
+JSON lines or a JSON array (devices/browsers/importing.py). Its beginning tells which.
 
 The file is read twice. The first time only its form is looked at: one that is no list of devices, or breaks off in the
 middle, changes nothing. Then a row is whole or not there at all: one that cannot be a registration is listed with its
@@ -8,10 +11,8 @@ export of devices writes comes back as it was, the state of the devices included
 
 from __future__ import annotations
 
-import codecs
 import csv
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,30 +24,28 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from devices import registration
+from devices import lists, registration
+from devices.browsers.importing import Reader, are_columns, missing_columns
 from devices.common.cells import unguarded
 from devices.common.secrets import digest
 from devices.exporting import STATE, TIMES
+from devices.lists import ATTRIBUTE, LONGEST_CELL, FileRefused, attributes
 from devices.models import App, Device
 from devices.registration import Registration, RegistrationRefused
 from devices.upsert import Write, upsert
 
+__all__ = ["COLUMNS", "LISTED", "FileRefused", "Problem", "Report", "load"]
+
 COLUMNS = ("service", "address", "installation", "language", "time_zone", "os_version", "app_version", "model", "tags")
 STATES = ("id", "app", "attributes", "test", *STATE, *TIMES)  # what the export has beside them
 NEEDED = ("service", "address")
-ATTRIBUTE = "attribute."  # a column attribute.town sets the attribute town
 CHUNK = 500  # rows in one transaction
-LONGEST_CELL = 10_000  # characters
 LISTED = 100  # problems that are kept; more are counted
-
-
-class FileRefused(ValueError):
-    """A file that is no list of devices. ``str(error)`` is a sentence for a person; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row that was left out, and why. ``line`` counts from 1, the header included."""
+    """A row that was left out, and why. ``line`` counts from 1, the header included; so do elements of an array."""
 
     line: int
     sentence: str
@@ -60,12 +59,22 @@ class Row:
     registration: Registration
     public_id: UUID | None = None
     state: dict[str, Any] = field(default_factory=dict)  # columns of Device
+    initial: dict[str, Any] = field(default_factory=dict)  # further ones, of a device that is new here
+    alone: bool = False  # nothing but the address tells which device it is, as of every browser's subscription
+
+    @property
+    def installation(self) -> str:
+        """The installation, if a device is known by it: where there is an id, it says nothing more."""
+        return "" if self.alone or self.public_id else self.registration.installation
 
     @property
     def names(self) -> set[str]:
-        """What the device is known by: where there is an id, the installation says nothing more."""
-        installation = "" if self.public_id else self.registration.installation
-        return _names(digest(self.registration.address), installation, self.public_id)
+        """What the device is known by."""
+        return _names(digest(self.registration.address), self.installation, self.public_id)
+
+    def names_of(self, device: Device) -> set[str]:
+        """What a device is known by, for a row of this kind."""
+        return _names(device.address_digest, "" if self.alone else device.installation, device.public_id)
 
 
 @dataclass(slots=True)
@@ -76,12 +85,21 @@ class Report:
     updated: int = 0
     refused: int = 0
     problems: list[Problem] = field(default_factory=list)
+    elements: bool = False  # problems are told by the element of a JSON array, not by the line
+    ignored: list[str] = field(default_factory=list)  # columns and kinds of records that are not taken over
 
     def refuse(self, line: int, sentence: str) -> None:
         """Count a row that was left out; the first ones are listed."""
         self.refused += 1
         if len(self.problems) < LISTED:
-            self.problems.append(Problem(line, sentence))
+            # Half of a surrogate pair, which JSON can spell and no page can show, may be quoted in it.
+            self.problems.append(Problem(line, sentence.encode("utf-8", "replace").decode()))
+
+    def ignore(self, name: str) -> None:
+        """Name something that the file has and a device has not; the first ones are listed."""
+        name = name[:60].encode("utf-8", "replace").decode()
+        if name not in self.ignored and len(self.ignored) < LISTED:
+            self.ignored.append(name)
 
 
 @contextmanager
@@ -93,49 +111,84 @@ def _cell_limit() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a file is read: its rows, each with its number (None for one that is torn), and what a row says."""
+
+    rows: Callable[[IO[bytes]], Iterator[tuple[int, dict[str, Any] | None]]]
+    read: Callable[[int, Mapping[str, Any]], Row | None]
+
+
 def load(app: App, file: IO[bytes]) -> Report:
     """Register every device that ``file`` lists; raise FileRefused when it is no such list."""
     report = Report()
     with _cell_limit():
-        for _row in _rows(file):
+        form = _form(app, file, report)
+        for _row in form.rows(file):
             pass
-        rows = _rows(file)
-        read = (_read(app, line, row, report) for line, row in rows)
+        read = (_read(form, line, row, report) for line, row in form.rows(file))
         good = (one for one in read if one is not None)
         while chunk := list(islice(good, CHUNK)):
             _write(app, chunk, report)
     return report
 
 
-def _rows(file: IO[bytes]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows by the names of their columns, each with its line."""
-    delimiter = _delimiter(file)
-    reader = csv.reader(_lines(_text(file)), strict=True, delimiter=delimiter)
-    header = _next(reader)
+def _form(app: App, file: IO[bytes], report: Report) -> _Form:
+    """Return how a file is to be read, by how it begins; raise FileRefused."""
+    first = lists.first_letter(file)
+    if first not in ("[", "{"):
+        names = _header(file)
+        if not are_columns(names):
+            return _Form(_rows, lambda line, row: _device(app, line, row))
+    reader = Reader(app, report.ignore)
+
+    def read(line: int, row: Mapping[str, Any]) -> Row | None:
+        said = reader.read(row)
+        if said is None:
+            return None
+        return Row(line, said.registration, state=said.state, initial=said.initial, alone=True)
+
+    report.elements = first == "["
+    return _Form({"[": lists.json_elements, "{": lists.json_lines}.get(first, _rows), read)
+
+
+def _header(file: IO[bytes]) -> list[str]:
+    """Return the names of the columns; raise FileRefused when they are not those of a list of devices."""
+    header = _next(csv.reader(lists.lines(file), strict=True, delimiter=_delimiter(file)))
     if header is None:
         raise FileRefused(_("This file is empty."))
     names = [name.strip().lower() for name in header]
-    missing = [name for name in NEEDED if name not in names]
+    subscriptions = are_columns(names)
+    missing = missing_columns(names) if subscriptions else [name for name in NEEDED if name not in names]
     if missing:
         told = _("The first line must name the columns; %(first)s is missing.")
         if len(missing) > 1:
             told = _("The first line must name the columns; %(first)s and %(last)s are missing.")
         raise FileRefused(told % {"first": missing[0], "last": missing[-1]})
-    wrong = [name for name in names if name not in (*COLUMNS, *STATES) and not name.startswith(ATTRIBUTE)]
+    known = (*COLUMNS, *STATES)
+    wrong = [name for name in names if not (subscriptions or name in known or name.startswith(ATTRIBUTE))]
     wrong += [name for name in names if names.count(name) > 1]
     if wrong:
         told = _("“%(name)s” cannot be a column here, or not twice. There can be: %(names)s and %(last)s.")
         raise FileRefused(told % {"name": wrong[0][:40], "names": ", ".join(COLUMNS), "last": f"{ATTRIBUTE}…"})
+    return names
+
+
+def _rows(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Yield the rows of a CSV file by the names of their columns, each with its line."""
+    names, delimiter = _header(file), _delimiter(file)
+    reader = csv.reader(lists.lines(file), strict=True, delimiter=delimiter)
+    _next(reader)
     while (row := _next(reader)) is not None:
         if not any(row):
             continue
         cells = [unguarded(cell) for cell in row]
-        yield reader.line_num, dict(zip(names, cells, strict=False)) if len(row) == len(names) else {}
+        yield reader.line_num, dict(zip(names, cells, strict=False)) if len(row) == len(names) else None
 
 
 def _delimiter(file: IO[bytes]) -> str:
     """Return what separates the cells: ";" where the header has more of them than of ",", as in many spreadsheets."""
-    first = next(_lines(_text(file)), "")
+    first = next(lists.lines(file), "")
     return ";" if first.count(";") > first.count(",") else ","
 
 
@@ -150,64 +203,30 @@ def _next(reader: Iterator[list[str]]) -> list[str] | None:
         raise FileRefused(told % {"line": line, "error": error}) from None
 
 
-def _text(file: IO[bytes]) -> codecs.StreamReader:
-    """Return the file as text. UTF-8, with or without a mark, or UTF-16 with one."""
-    file.seek(0)
-    utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    file.seek(0)
-    return codecs.getreader("utf-16" if utf16 else "utf-8-sig")(file)
-
-
-def _lines(text: codecs.StreamReader) -> Iterator[str]:
-    """Yield lines, none of them longer than a row can be: a file without line ends must not fill the memory."""
-    number = 0
-    try:
-        while line := text.readline(LONGEST_CELL * 4):
-            number += 1
-            if len(line) >= LONGEST_CELL * 4 and not line.endswith("\n"):
-                told = _("Line %(line)d is longer than any row can be. Nothing was imported.")
-                raise FileRefused(told % {"line": number})
-            if "\0" in line:
-                told = _("Line %(line)d has a NUL, so this is not a text file. Nothing was imported.")
-                raise FileRefused(told % {"line": number})
-            yield line
-    except UnicodeError:
-        told = _("Line %(line)d is not UTF-8. Nothing was imported: save the file as UTF-8 and try again.")
-        raise FileRefused(told % {"line": number + 1}) from None
-
-
-def _read(app: App, line: int, row: dict[str, str], report: Report) -> Row | None:
-    if not row:
-        report.refuse(line, _("This row has more or fewer cells than the first line."))
+def _read(form: _Form, line: int, row: Mapping[str, Any] | None, report: Report) -> Row | None:
+    if row is None:
+        torn = _("This row has more or fewer cells than the first line.")
+        report.refuse(line, _("This is no JSON object.") if form.rows is not _rows else torn)
         return None
-    given: dict[str, object] = {name: value for name, value in row.items() if name in COLUMNS and value.strip()}
-    if "tags" in given:
-        given["tags"] = [tag.strip() for tag in row["tags"].split(";") if tag.strip()]
     try:
-        if attributes := _attributes(row):
-            given["attributes"] = attributes
-        public_id, state = _state(app, row)
-        return Row(line, Registration.read(given), public_id, state)
+        return form.read(line, row)
     except RegistrationRefused as refusal:
         report.refuse(line, str(refusal))
         return None
 
 
-def _attributes(row: dict[str, str]) -> dict[str, Any]:
-    """Return the attributes of a row: the export's one column of JSON, and a column for each."""
-    found: Any = {}
-    if words := row.get("attributes", "").strip():
-        try:
-            found = json.loads(words)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            raise RegistrationRefused({"attributes": _("attributes is not a JSON object.")})
-    single = {name: value for name, value in row.items() if name.startswith(ATTRIBUTE) and value}
-    return {**found, **{name.removeprefix(ATTRIBUTE): value for name, value in single.items()}}
+def _device(app: App, line: int, row: Mapping[str, str]) -> Row:
+    """Return what a row of a list of devices says; raise RegistrationRefused."""
+    given: dict[str, object] = {name: value for name, value in row.items() if name in COLUMNS and value.strip()}
+    if "tags" in given:
+        given["tags"] = [tag.strip() for tag in row["tags"].split(";") if tag.strip()]
+    if found := attributes(row):
+        given["attributes"] = found
+    public_id, state = _state(app, row)
+    return Row(line, Registration.read(given), public_id, state)
 
 
-def _state(app: App, row: dict[str, str]) -> tuple[UUID | None, dict[str, Any]]:
+def _state(app: App, row: Mapping[str, str]) -> tuple[UUID | None, dict[str, Any]]:
     """Return the id and the state that an exported row tells; raise RegistrationRefused."""
     given = {name: row[name].strip() for name in STATES if row.get(name, "").strip()}
     problems: dict[str, str] = {}
@@ -263,8 +282,12 @@ def _write(app: App, chunk: list[Row], report: Report) -> None:
     for one in others:
         try:
             with transaction.atomic():
-                done = registration.register_by_hand(app, one.registration, one.public_id)
-                upsert(app, [Write(one.registration, done.device, state=one.state)])
+                if one.alone:
+                    done = registration.register_at_address(app, one.registration)
+                else:
+                    done = registration.register_by_hand(app, one.registration, one.public_id)
+                state = {**one.initial, **one.state} if done.created else one.state
+                upsert(app, [Write(one.registration, done.device, state=state)])
         except RegistrationRefused as refusal:
             report.refuse(one.line, str(refusal))
             continue
@@ -277,7 +300,7 @@ def _write(app: App, chunk: list[Row], report: Report) -> None:
 def _write_plain(app: App, rows: list[Row]) -> tuple[int, int, list[Row]]:
     """Write the rows that concern one device each; return how many were new and known, and the other rows."""
     fresh, known, others = _sorted(app, rows)
-    writes = [Write(one.registration, None, "", one.public_id, one.state) for one in fresh]
+    writes = [Write(one.registration, None, "", one.public_id, {**one.initial, **one.state}) for one in fresh]
     writes += [Write(one.registration, device, state=one.state) for device, one in known]
     upsert(app, writes)
     return len(fresh), len(known), others
@@ -286,7 +309,7 @@ def _write_plain(app: App, rows: list[Row]) -> tuple[int, int, list[Row]]:
 def _sorted(app: App, rows: list[Row]) -> tuple[list[Row], list[tuple[Device, Row]], list[Row]]:
     """Sort rows: new devices, known ones (locked), and rows that meet an earlier row or several devices."""
     means = Q(address_digest__in={digest(one.registration.address) for one in rows})
-    means |= Q(installation__in={one.registration.installation for one in rows} - {""})
+    means |= Q(installation__in={one.installation for one in rows} - {""})
     means |= Q(public_id__in={one.public_id for one in rows if one.public_id})
     owners: dict[str, list[Device]] = {}
     for device in Device.objects.select_for_update().filter(means, app=app).order_by("pk"):
@@ -298,7 +321,7 @@ def _sorted(app: App, rows: list[Row]) -> tuple[list[Row], list[tuple[Device, Ro
         names = one.names
         found = {device.pk: device for name in names for device in owners.get(name, ())}
         for device in found.values():
-            names |= _names(device.address_digest, device.installation, device.public_id)
+            names |= one.names_of(device)
         if names & taken or len(found) > 1:
             others.append(one)
         elif found:

@@ -299,6 +299,11 @@ def register_by_hand(app: App, registration: Registration, public_id: UUID | Non
     return _patiently(step)
 
 
+def register_at_address(app: App, registration: Registration) -> Registered:
+    """Make a device, or bring up to date the one that has this address, whatever else it is called. No new secret."""
+    return registered(app, registration, lambda: _at(app, registration.address))
+
+
 def change(device: Device, registration: Registration) -> Device:
     """Change what a device said of itself; one that had been retired comes back to life with a new address.
 

@@ -217,7 +217,7 @@ def device_do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 
 
 def import_devices(request: HttpRequest) -> HttpResponse:
-    """Take a CSV file; tell what became of every row."""
+    """Take a list of devices; tell what became of every row."""
     require_permission(request, "add_device")
     newest = App.objects.order_by("pk").last()
     form = ImportForm(request.POST or None, request.FILES or None, label_suffix="", initial={"app": newest})

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
+    NoEncryption,
+    PrivateFormat,
     PublicFormat,
     load_der_private_key,
     load_pem_private_key,
@@ -29,6 +31,10 @@ LONGEST_KEY = 4096  # characters of a key that somebody pastes
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256 (FIPS 186-4, D.1.2.3)
 _MAIL = re.compile(r"[^\s<>@,;:\"()\\]+@(?P<host>[A-Za-z0-9.-]+)")
 _WEB = re.compile(r"https://(?P<host>[A-Za-z0-9.-]+)(?:/[^\s<>]*)?")
+# A private key with its name before it, as settings and programs write it: "privateKey": "…", VAPID_PRIVATE_KEY=….
+_NAMED = re.compile(
+    r"(?i)(?:^|[^a-z])(?:vapid_|wp_)?(private|public)[_ ]?key[\"']?\s*[:=]\s*[\"']?([A-Za-z0-9+/_-]{40,}=*)"
+)
 _HERE = (".localhost", ".local", ".internal", ".localdomain", ".test", ".invalid", ".example", ".lan", ".home.arpa")
 
 
@@ -58,10 +64,37 @@ def new_key() -> str:
 
 
 def read_key(typed: str) -> str:
-    """Return the private key that somebody brings along: PEM, or base64url of 32 bytes or of DER. Raises KeyRefused."""
-    typed = typed.strip()
+    """Return the private key that somebody brings along: PEM, or base64url of 32 bytes or of DER. Raises KeyRefused.
+
+    Also the settings that have it, such as django-webpush's, and what ``web-push generate-vapid-keys --json`` prints: a
+    public key in them has to be that of the private one.
+    """
+    typed = typed.strip().strip("\"'")
     if len(typed) > LONGEST_KEY:
         raise KeyRefused("This is too long for a private key.")
+    if "-----BEGIN" in typed:
+        return _read(typed.replace("\\n", "\n"))  # a variable of the environment has it on one line
+    named = {name.lower(): value for name, value in _NAMED.findall(typed)}
+    if "private" not in named:
+        if _public(named.get("public", typed)):
+            raise KeyRefused("This is no private key but the public one; the other has 43 characters of base64url.")
+        return _read(typed)
+    private = _read(named["private"])
+    if "public" in named and _public(named["public"]) != public_key(private):
+        raise KeyRefused("These two keys are no pair: the public key is not that of the private key.")
+    return private
+
+
+def _public(typed: str) -> str:
+    """Return a public key as we spell it; "" when it is none."""
+    try:
+        raw = decoded(typed)
+    except ValueError:
+        return ""
+    return encoded(raw) if len(raw) == 65 and raw[0] == 4 else ""
+
+
+def _read(typed: str) -> str:
     try:
         if "-----BEGIN" in typed:
             key = load_pem_private_key(typed.encode(), None)
@@ -95,6 +128,11 @@ def _key(private: str) -> ec.EllipticCurvePrivateKey:
 def public_key(private: str) -> str:
     """Return the public half of a private key; ValueError when that is none."""
     return encoded(_key(private).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
+
+
+def pem(private: str) -> str:
+    """Return a private key as PEM (PKCS 8, RFC 5958) without a password; ValueError when it is none."""
+    return _key(private).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def clean_contact(typed: str) -> str:

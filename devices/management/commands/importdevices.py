@@ -1,4 +1,4 @@
-"""manage.py importdevices: devices from a CSV file."""
+"""manage.py importdevices: devices from a list, as CSV or JSON."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from devices import importing
-from devices.models import App
+from devices.management.shared import app_called
 
 
 class Command(BaseCommand):
-    """Register every device that a CSV file lists."""
+    """Register every device that a file lists."""
 
-    help = "Register the devices that a CSV file lists. The first line names the columns; docs/registration-api.md."
+    help = (
+        "Register the devices that a CSV file lists (docs/registration-api.md), or the browsers' subscriptions in a "
+        "file of CSV or JSON (docs/importing-subscriptions.md)."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the file and the App."""
@@ -24,11 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Import, and tell what became of every row; the exit code is 1 when one was left out."""
-        app = App.objects.filter(slug=options["app"]).first()
-        if app is None:
-            known = ", ".join(App.objects.values_list("slug", flat=True)) or _("none yet")
-            told = _("There is no App “%(slug)s”. There are: %(slugs)s.")
-            raise CommandError(told % {"slug": options["app"], "slugs": known})
+        app = app_called(options["app"])
         try:
             with options["file"].open("rb") as file:
                 report = importing.load(app, file)
@@ -37,10 +36,13 @@ class Command(BaseCommand):
         except importing.FileRefused as refusal:
             raise CommandError(str(refusal)) from refusal
         for problem in report.problems:
-            told = _("Line %(line)d: %(sentence)s")
+            told = _("Element %(line)d: %(sentence)s") if report.elements else _("Line %(line)d: %(sentence)s")
             self.stderr.write(told % {"line": problem.line, "sentence": problem.sentence})
         if more := report.refused - len(report.problems):
             self.stderr.write(_("… and %(count)s more.") % {"count": f"{more:,}"})
+        if report.ignored:
+            told = _("Not taken over, since a device has no place for it: %(names)s.")
+            self.stderr.write(told % {"names": ", ".join(report.ignored)})
         told = _("%(new)s new, %(known)s brought up to date, %(refused)s left out.")
         counts = {"new": report.created, "known": report.updated, "refused": report.refused}
         self.stdout.write(told % {name: f"{count:,}" for name, count in counts.items()})

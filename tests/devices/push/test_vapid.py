@@ -66,8 +66,33 @@ def test_a_key_can_be_brought_along_as_the_usual_libraries_print_it() -> None:
     der = base64.b64encode(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode()
     for typed in (AS_PRIVATE, AS_PRIVATE + "=", f"  {AS_PRIVATE}\n", pem(key), sec1, der):
         assert vapid.read_key(typed) == AS_PRIVATE
+    for typed in (f'"{AS_PRIVATE}"', pem(key).replace("\n", "\\n")):  # as a file of settings has them
+        assert vapid.read_key(typed) == AS_PRIVATE
+    assert vapid.read_key(vapid.pem(AS_PRIVATE)) == AS_PRIVATE
+    assert vapid.pem(AS_PRIVATE) == pem(key)
     public = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     assert raw(vapid.public_key(AS_PRIVATE)) == public
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        'WEBPUSH_SETTINGS = {\n "VAPID_PUBLIC_KEY": "%(public)s",\n "VAPID_PRIVATE_KEY":"%(private)s",\n "X": "a@b"\n}',
+        '{"publicKey":"%(public)s","privateKey":"%(private)s"}',
+        "=====\n\nPublic Key:\n%(public)s\n\nPrivate Key:\n%(private)s\n\n=====",
+        "VAPID_PRIVATE_KEY=%(private)s\n",
+    ],
+)
+def test_settings_that_have_the_key_can_be_pasted_whole(typed: str) -> None:
+    public = vapid.public_key(AS_PRIVATE)
+    assert vapid.read_key(typed % {"private": AS_PRIVATE, "public": public}) == AS_PRIVATE
+    if "public" in typed:
+        with pytest.raises(vapid.KeyRefused, match="no pair"):
+            vapid.read_key(typed % {"private": AS_PRIVATE, "public": UA_PUBLIC})
+        with pytest.raises(vapid.KeyRefused, match="no private key but the public one"):
+            vapid.read_key(
+                typed.partition('"VAPID_PRIV')[0].partition(',"priv')[0].partition("Priv")[0] % {"public": public}
+            )
 
 
 @pytest.mark.parametrize(
@@ -78,7 +103,7 @@ def test_a_key_can_be_brought_along_as_the_usual_libraries_print_it() -> None:
         (pem(rsa.generate_private_key(65537, 2048)), "P-256"),
         ("A" * 43, "no private key"),  # zero
         ("_" * 43, "no private key"),  # above the order
-        (UA_PUBLIC, "no private key"),
+        (UA_PUBLIC, "no private key but the public one"),
         ("", "no private key"),
         ("ключ", "no private key"),
         ("A" * 5000, "too long"),
