@@ -10,6 +10,7 @@ SERVICE = "tests/devices/push/services/test_webpush.py"
 FLOW = "tests/campaigns/pipeline/test_webpush_flow.py"
 DOOR = "tests/devices/browsers/test_door.py"
 REPORTS = "tests/campaigns/monitor/test_reports.py"
+PRUNING = "tests/campaigns/upkeep/test_pruning.py"
 CODE = "devices/push/services/webpush.py"
 SUBSCRIBING = "devices/browsers/subscribing.py"
 
@@ -220,9 +221,6 @@ MISTAKES = (
         "campaigns/upkeep/pruning.py",
         "while _remove_reports(campaign.pk):",
         "while campaign.pk is None:",
-        (
-            "tests/campaigns/upkeep/test_pruning.py"
-            "::test_what_devices_said_goes_with_the_deliveries_and_its_counts_stay",
-        ),
+        (f"{PRUNING}::test_what_devices_said_goes_with_the_deliveries_and_its_counts_stay",),
     ),
 )
