@@ -143,8 +143,9 @@ def product(
         memory = max(process.memory_info().rss for process in world.processes("worker")) / 1e6
         ((total, first, last, started),) = world.query(
             "SELECT count(*), min(at), max(at), (SELECT started_at FROM campaigns_campaign) FROM campaigns_delivery"
+            " WHERE outcome = 'accepted'"
         )
-        assert total == count, f"{total} deliveries instead of {count}"
+        assert total == count, f"{total} accepted deliveries instead of {count}"
         seconds = _moment(last) - _moment(first)
         return count / seconds, 1e6 * spent / count, _moment(first) - _moment(started), memory, 1e6 * serving / count
 

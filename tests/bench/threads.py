@@ -24,8 +24,8 @@ def send(task: dict[str, Any], total: int) -> None:
     """Send ``total`` pushes by ``webpush()``. AssertionError when not every one is accepted.
 
     ``task`` has ``endpoints`` (a text that ends where the number goes), ``keys``, ``text``, ``ttl``, ``private``,
-    ``contact`` and ``kept``: whether each thread keeps a session and the key is read once. Otherwise as the library's own
-    documentation shows it: a connection and the key anew for each push.
+    ``contact`` and ``kept``: whether each thread keeps a session and the key is read once. Otherwise as the library's
+    own documentation shows it: a connection and the key anew for each push.
     """
     key = Vapid.from_string(task["private"]) if task["kept"] else task["private"]
     turn, accepted = count(), []
