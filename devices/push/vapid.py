@@ -29,6 +29,7 @@ LIFE = 12 * 3600  # seconds; a service takes none that is good for over 24 hours
 HALF = LIFE // 2
 LONGEST_KEY = 4096  # characters of a key that somebody pastes
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256 (FIPS 186-4, D.1.2.3)
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*")
 _MAIL = re.compile(r"[^\s<>@,;:\"()\\]+@(?P<host>[A-Za-z0-9.-]+)")
 _WEB = re.compile(r"https://(?P<host>[A-Za-z0-9.-]+)(?:/[^\s<>]*)?")
 # A private key with its name before it, as settings and programs write it: "privateKey": "…", VAPID_PRIVATE_KEY=….
@@ -49,11 +50,11 @@ def encoded(raw: bytes) -> str:
 
 def decoded(text: str) -> bytes:
     """Return the bytes that base64url or base64 text stands for, with or without padding; ValueError when none."""
-    plain = text.strip().rstrip("=").replace("+", "-").replace("/", "_")
-    if not re.fullmatch(r"[A-Za-z0-9_-]*", plain):
+    plain = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
+    if not _BASE64.fullmatch(plain):
         raise ValueError("not base64url")
     try:
-        return base64.urlsafe_b64decode(plain + "=" * (-len(plain) % 4))
+        return binascii.a2b_base64(plain + "=" * (-len(plain) % 4))
     except binascii.Error as error:
         raise ValueError("not base64url") from error
 

@@ -26,7 +26,7 @@ import psutil
 
 from devices.push.base import Target
 from devices.push.services import find
-from tests.bench import alone, target
+from tests.bench import alone, target, webpush
 from tests.rig.world import ROOT, World
 from tests.waiting import until
 
@@ -45,7 +45,10 @@ class StageFailedError(Exception):
 
 @dataclass(frozen=True)
 class Stage:
-    """One measurement: pushes a second, µs of CPU a push, perhaps seconds to the first push, and MB of memory."""
+    """One measurement: pushes a second, µs of CPU a push.
+
+    Of the product also seconds to the first push, MB of memory, and µs of the database's CPU a push.
+    """
 
     label: str
     measure: Callable[[], tuple[float, ...]]
@@ -103,20 +106,29 @@ def one_way(way: str, host: str, count: int) -> tuple[float, float]:
 
 
 def product(
-    host: str, count: int, *, postgres: bool, senders: int, ready: float = 30.0, within: float | None = None
-) -> tuple[float, float, float, float]:
+    host: str,
+    count: int,
+    *,
+    postgres: bool,
+    senders: int,
+    to: str = "prepare",
+    ready: float = 30.0,
+    within: float | None = None,
+) -> tuple[float, float, float, float, float]:
     """Send one campaign with history; return what its stage tells.
 
-    That is deliveries a second, µs of CPU a delivery, seconds to the first push, MB of memory of the largest sender.
+    That is deliveries a second, µs of CPU a delivery, seconds to the first push, MB of memory of the largest sender,
+    and µs of CPU of all processes of PostgreSQL a delivery (0.0 on SQLite, which has none). ``to`` says who makes the
+    devices: ``prepare`` or ``prepare_browsers`` of tests.rig.inside.
 
     AssertionError when the senders are not there within ``ready`` seconds, or it is not finished ``within`` seconds.
     """
     with World(postgres, senders=senders, concurrency=64, host=host) as world:
-        world.ask("prepare", count, ["ok"])
+        world.ask(to, count, *([["ok"]] if to == "prepare" else []))
         world.start_workers()
         until(lambda: len(world.processes("worker")) == senders, ready, f"{senders} senders", saw=lambda: seen(world))
         time.sleep(1.0)
-        before = _cpu(world)
+        before, served = _cpu(world), _cpu_of_database(world)
         world.ask("start", False)
         until(
             lambda: world.query("SELECT status FROM campaigns_campaign") == [("finished",)],
@@ -125,16 +137,17 @@ def product(
             saw=lambda: seen(world),
             every=0.2,
         )
-        after = _cpu(world)
+        after, serving = _cpu(world), _cpu_of_database(world) - served
         assert before.keys() == after.keys(), f"senders {list(before)} became {list(after)}: their CPU is not known"
         spent = sum(after.values()) - sum(before.values())
         memory = max(process.memory_info().rss for process in world.processes("worker")) / 1e6
         ((total, first, last, started),) = world.query(
             "SELECT count(*), min(at), max(at), (SELECT started_at FROM campaigns_campaign) FROM campaigns_delivery"
+            " WHERE outcome = 'accepted'"
         )
-        assert total == count, f"{total} deliveries instead of {count}"
+        assert total == count, f"{total} accepted deliveries instead of {count}"
         seconds = _moment(last) - _moment(first)
-        return count / seconds, 1e6 * spent / count, _moment(first) - _moment(started), memory
+        return count / seconds, 1e6 * spent / count, _moment(first) - _moment(started), memory, 1e6 * serving / count
 
 
 def seen(world: World) -> dict[str, object]:
@@ -164,8 +177,25 @@ def _cpu(world: World) -> dict[int, float]:
     return found
 
 
-def stages(host: str, server: str, count: int) -> list[Stage]:
-    """Return what one round measures. The slow ways send less: their figures are steady long before."""
+def _cpu_of_database(world: World) -> float:
+    """Return the seconds of CPU of the server and all it started, also of those that have ended; 0.0 on SQLite."""
+    if world.database is None:
+        return 0.0
+    server = psutil.Process(world.database.process.pid)
+    own = server.cpu_times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in server.children(recursive=True):
+        with suppress(psutil.Error):
+            times = child.cpu_times()
+            total += times.user + times.system
+    return float(total)
+
+
+def stages(host: str, server: str, count: int, python: str = "") -> list[Stage]:
+    """Return what one round measures. The slow ways send less: their figures are steady long before.
+
+    ``python`` is one that has pywebpush; "" for none.
+    """
     found = [
         Stage("a wrk, the ceiling", partial(ceiling, host, 4)),
         Stage(BARE, partial(one_way, "libcurl", host, count)),
@@ -178,23 +208,37 @@ def stages(host: str, server: str, count: int) -> list[Stage]:
     for postgres, senders in ((True, 1), (True, 2), (False, 1)):
         label = f"c product, {'PostgreSQL' if postgres else 'SQLite'}, {senders} sender{'s' if senders > 1 else ''}"
         found.append(Stage(label, partial(product, host, count, postgres=postgres, senders=senders)))
+    browsers = partial(product, host, count, postgres=True, to="prepare_browsers")
+    found.append(Stage(webpush.CRYPTO, partial(one_way, "crypto", host, count)))
+    found += [Stage(label, partial(browsers, senders=n)) for n, label in ((1, webpush.ONE), (2, webpush.TWO))]
+    if python:
+        slow = partial(webpush.threads, python, host, count // 10, patience(count))
+        found.append(Stage(webpush.DOCUMENTED, partial(slow, kept=False)))
+        found.append(Stage(webpush.KEPT, partial(slow, kept=True)))
     return found
 
 
-def table(found: dict[str, list[tuple[float, ...]]]) -> str:
-    """Return the medians, and their ratios to the bare loop over libcurl and to our engine."""
+def table(found: dict[str, list[tuple[float, ...]]], absence: str = "") -> str:
+    """Return the medians, and their ratios to the bare loop over libcurl and to our engine.
+
+    ``absence`` says why pywebpush was not measured.
+    """
     speeds = {label: median(one[0] for one in runs) for label, runs in found.items()}
-    lines = [f"{'':50} {'a second':>10} {'µs CPU each':>12} {'of bare loop':>13} {'of b':>6}"]
+    lines = [f"{'':50} {'a second':>10} {'µs CPU each':>12} {'database':>9} {'of bare loop':>13} {'of b':>6}"]
     for label, runs in found.items():
         spent = median(one[1] for one in runs)
         cpu = f"{spent:12.0f}" if spent else " " * 12
+        database = [one[4] for one in runs if len(one) > 4 and one[4]]
+        served = f"{median(database):9.0f}" if database else " " * 9
         speed = speeds[label]
-        lines.append(f"{label:50} {speed:10,.0f} {cpu} {speed / speeds[BARE]:13.2f} {speed / speeds[ENGINE]:6.2f}")
+        lines.append(
+            f"{label:50} {speed:10,.0f} {cpu} {served} {speed / speeds[BARE]:13.2f} {speed / speeds[ENGINE]:6.2f}"
+        )
     firsts = [one[2] for runs in found.values() for one in runs if len(one) > 2]
     lines += ["", f"from the click to the first answer: {median(firsts):.2f} s"]
     if memory := [one[3] for runs in found.values() for one in runs if len(one) > 3]:
         lines.append(f"memory of the largest sender: {max(memory):.0f} MB")
-    return "\n".join(lines)
+    return "\n".join([*lines, *webpush.told(found, absence)])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -205,17 +249,19 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     began = time.monotonic()
     found: dict[str, list[tuple[float, ...]]] = {}
+    python = webpush.named()
+    absence = webpush.missing(python)
     try:
         with target.server() as (host, name):
             for number in range(given.rounds):
                 say(f"round {number + 1} of {given.rounds}")
-                for stage in stages(host, name, given.count):
+                for stage in stages(host, name, given.count, "" if absence else python):
                     found.setdefault(stage.label, []).append(stage.run())
     except StageFailedError as failed:
         say(f"failed: {failed}")
         return 1
     say(f"\n{given.count:,} pushes each, {given.rounds} rounds, against {name}, {os.cpu_count()} cores; medians\n")
-    say(table(found))
+    say(table(found, absence))
     say(f"measured in {time.monotonic() - began:.0f} s")
     return 0
 

@@ -1,7 +1,8 @@
 """One way of pushing, in a process of its own: python -m tests.bench.alone WAY HOST COUNT prints seconds and CPU.
 
 Ways: ``engine`` (ours, with building and reading), ``libcurl`` (a bare loop over pycurl), ``requests`` (16 threads),
-``dpn`` (django-push-notifications' own loop over WNS addresses).
+``dpn`` (django-push-notifications' own loop over WNS addresses). ``crypto`` sends nothing: it encrypts and signs as the
+sender does for browsers.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from itertools import count
+from itertools import count, cycle
 
 import pycurl
 import requests
 from django.conf import settings as django_settings
 
+from devices.push import aes128gcm, vapid
 from devices.push.base import Outcome, Target
 from devices.push.engine import Engine
 from devices.push.message import Toast
 from devices.push.services import find
 from devices.push.verdicts import Verdicts
+from tests.rig import browsers
 from tests.waiting import ended
 
 CONCURRENCY = 64
@@ -122,11 +125,27 @@ def dpn(host: str, total: int) -> None:
     wns_send_bulk_message([url(host, number) for number in range(total)], message=MESSAGE.text)
 
 
+def crypto(host: str, total: int) -> None:
+    """Encrypt one notification for so many browsers and get the token that goes with each."""
+    text = plaintext()
+    known = [(vapid.decoded(one["p256dh"]), vapid.decoded(one["auth"])) for one in browsers.subscribed()]
+    for _, (point, auth) in zip(range(total), cycle(known), strict=False):
+        aes128gcm.encrypt(text, point, auth)
+        vapid.authorization(browsers.PRIVATE, browsers.CONTACT, f"http://{host}", time.time())
+
+
+def plaintext() -> bytes:
+    """Return the text that one browser gets in the product's stages: the rig's notification, of the same length."""
+    shared = find("webpush").encode(Toast(title="Rig", text="Hold on"), "").body
+    return shared[:-1] + f',"id":"{32 * "0"}","report":"{43 * "0"}"}}'.encode()
+
+
 WAYS: dict[str, Callable[[str, int], None]] = {
     "engine": engine,
     "libcurl": libcurl,
     "requests": with_requests,
     "dpn": dpn,
+    "crypto": crypto,
 }
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The other side of a benchmark: nginx when it is installed, else our emulator; both answer as MPNS does."""
+"""The other side of a benchmark: nginx when it is installed, else our emulator; both answer as MPNS and Web Push do."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     location = /token {{ return 200 '{{"access_token":"bench","token_type":"bearer","expires_in":86400}}'; }}
+    location /wpush/ {{
+      add_header Location http://$http_host/m/$request_id; add_header TTL $http_ttl; return 201;
+    }}
     location / {{
       add_header X-NotificationStatus Received; add_header X-DeviceConnectionStatus Connected;
       add_header X-SubscriptionStatus Active; return 200;

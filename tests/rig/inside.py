@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,9 @@ from campaigns.upkeep import housekeeping  # noqa: E402
 from campaigns.upkeep.reconciling import Ledger, reconcile  # noqa: E402
 from devices.common import clock  # noqa: E402
 from devices.common.secrets import digest  # noqa: E402
-from devices.models import App, Device  # noqa: E402
+from devices.models import App, Credential, Device  # noqa: E402
 from devices.registration import Registration, forget, register  # noqa: E402
+from tests.rig import browsers  # noqa: E402
 
 Status = Campaign.Status
 MOVING = [Status.PREPARING, Status.SENDING]
@@ -48,23 +50,37 @@ def address(behaviour: str, name: str) -> str:
 
 def prepare(devices: int, behaviours: list[str]) -> int:
     """Make an App with so many phones; ``behaviours`` are gone through again and again."""
-    app, now = App.objects.create(name="Rig", slug="rig"), clock.now()
-    for start in range(0, devices, 5000):
-        uris = [address(behaviours[n % len(behaviours)], f"r-{n}") for n in range(start, min(start + 5000, devices))]
+    app = App.objects.create(name="Rig", slug="rig")
+    phones = (address(behaviours[n % len(behaviours)], f"r-{n}") for n in range(devices))
+    _add(app, ({"service": "mpns", "address": uri, "os_version": "8.0.10517"} for uri in phones))
+    return app.pk
+
+
+def prepare_browsers(devices: int) -> int:
+    """Make an App with so many browsers that take everything, and the key they subscribed with."""
+    app, pairs = App.objects.create(name="Rig", slug="rig"), browsers.subscribed()
+    secret: Any = {"contact": browsers.CONTACT, "private": browsers.PRIVATE}
+    Credential.objects.create(app=app, service="webpush", secret=secret)
+    endpoints = (browsers.endpoint(settings.EMULATOR, f"r-{n}") for n in range(devices))
+    _add(app, ({"service": "webpush", "address": uri, "keys": pair} for uri, pair in zip(endpoints, cycle(pairs))))
+    return app.pk
+
+
+def _add(app: App, rows: Iterable[dict[str, Any]]) -> None:
+    """Add devices with these columns, a few thousand at once."""
+    now, numbered = clock.now(), enumerate(rows)
+    while some_rows := list(islice(numbered, 5000)):
         Device.objects.bulk_create(
             Device(
                 app=app,
-                service="mpns",
-                address=uri,
-                address_digest=digest(uri),
+                address_digest=digest(row["address"]),
                 secret_digest="",
-                installation=f"rig-{start + n}",
-                os_version="8.0.10517",
+                installation=f"rig-{n}",
                 seen_at=now,
+                **row,
             )
-            for n, uri in enumerate(uris)
+            for n, row in some_rows
         )
-    return app.pk
 
 
 # People. Each does one thing at a random place and returns how many it concerned; a refusal is an answer.
@@ -225,7 +241,7 @@ def after_cancel(campaign: Campaign, last: dict[str, float]) -> int:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        *(prepare, start, trickle, pause, resume, cancel, again, unpark),
+        *(prepare, prepare_browsers, start, trickle, pause, resume, cancel, again, unpark),
         *(hold, move, retire, erase, sweep, check),
     )
 }

@@ -315,7 +315,7 @@ class WebPush(PushService):
         if status in {200, 201, 202, 204}:
             if said and (row := WNS_STATUS.get(said.strip().lower())):
                 return Verdict(*row, words=tuple(words))
-            return Verdict(Outcome.ACCEPTED, TAKEN.reason, tuple(words)) if words else TAKEN
+            return _accepted(tuple(words)) if words else TAKEN
         words += _told(answer.body)
         outcome, reason = _meaning(status, words)
         wish = answer.headers.get("retry-after")
@@ -353,6 +353,11 @@ def _meaning(status: int, words: list[tuple[str, str]]) -> tuple[Outcome, str]:
         return Outcome.REJECTED, f"The push service pointed elsewhere ({status}); redirects are never followed."
     unexpected = (Outcome.REJECTED, f"The push service answered {status}, which no specification knows.")
     return BY_STATUS.get(status, unexpected)
+
+
+@lru_cache(maxsize=256)  # every answer names another place for its message, but what is kept of it is the same
+def _accepted(words: tuple[tuple[str, str], ...]) -> Verdict:
+    return Verdict(Outcome.ACCEPTED, TAKEN.reason, words)
 
 
 @lru_cache(maxsize=256)
