@@ -297,6 +297,13 @@ def test_the_services_own_words_are_kept_and_cut() -> None:
     assert SERVICE.interpret(Answer(400, {}, b"[" * 60_000)).outcome is Outcome.REJECTED
 
 
+def test_what_a_service_says_when_it_takes_a_push_is_kept_and_where_it_put_the_message_is_not() -> None:
+    for granted, place in (("604800", "/m/1"), ("60", "/m/2"), ("604800", "/m/3")):
+        verdict = SERVICE.interpret(Answer(201, {"ttl": granted, "location": place}))
+        assert (verdict.outcome, verdict.words) == (Outcome.ACCEPTED, (("ttl", granted),))
+    assert SERVICE.interpret(Answer(201, {"location": "/m/4"})).words == ()
+
+
 def test_a_wish_to_wait_is_honoured_where_another_try_follows() -> None:
     assert SERVICE.interpret(Answer(503, {"retry-after": "120"})).retry_after == timedelta(seconds=120)
     dated = SERVICE.interpret(Answer(429, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}))
