@@ -85,13 +85,15 @@ class _Request(NamedTuple):
     certificate: ClientCertificate | None = None
     authenticated: bool = False
     own: tuple[tuple[str, str], ...] = ()
+    http2: bool = False
 
 
 class Request(_Request):
     """One HTTP request. The engine adds Host, User-Agent and Content-Length and nothing else.
 
     ``headers`` are those that many requests share, ``own`` those of this one. ``authenticated`` says that it shows who
-    we are, so that a refusal is about our credential; the service's own word. ValueError when the URL or a header holds
+    we are, so that a refusal is about our credential; the service's own word. ``http2`` says that the service speaks
+    HTTP/2 over TLS; where its server does not, HTTP/1.1 is spoken after all. ValueError when the URL or a header holds
     what is not printable ASCII: libcurl would send a line end as it is.
     """
 
@@ -114,13 +116,14 @@ class Request(_Request):
         certificate: ClientCertificate | None = None,
         authenticated: bool = False,
         own: tuple[tuple[str, str], ...] = (),
+        http2: bool = False,
     ) -> Self:
         text = url
         for one in own:
             text += one[0] + one[1]
         if not (text.isascii() and text.isprintable() and _plain(headers)):
             raise ValueError("The address or a header holds a line end, a control character or no ASCII.")
-        return tuple.__new__(cls, (url, headers, body, method, certificate, authenticated, own))
+        return tuple.__new__(cls, (url, headers, body, method, certificate, authenticated, own, http2))
 
 
 @lru_cache(maxsize=256)  # a payload's headers are the same for all its devices

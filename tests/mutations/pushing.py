@@ -11,7 +11,7 @@ SECOND = "tests/services/test_second_service.py"
 SETTLING = "tests/campaigns/pipeline/test_settling.py"
 CONTACT = "tests/campaigns/pipeline/test_contact.py"
 BREAKER = "tests/campaigns/pipeline/test_breaker.py"
-LOST = "Lost.AMBIGUOUS if complete and not refused else Lost.NOT_SENT"
+LOST = "Lost.AMBIGUOUS if complete and not refused and not exchange.untouched else Lost.NOT_SENT"
 
 MISTAKES = (
     Mutation(
@@ -50,9 +50,8 @@ MISTAKES = (
         (17,),
         "answers are handed over when their time is up, not when they are there",
         ENGINE,
-        "            if answers := self._finished():\n                return answers\n            if self._flooded",
-        "            if time.monotonic() > until and (answers := self._finished()):\n                return answers\n"
-        "            if self._flooded",
+        "if answers := [answer for multi in multis for answer in self._finished(multi)]:",
+        "if time.monotonic() > until and (answers := [a for multi in multis for a in self._finished(multi)]):",
         (f"{HERE}/test_engine.py::test_answers_come_as_soon_as_there_is_one_with_their_own_tag",),
     ),
     Mutation(
@@ -122,7 +121,7 @@ MISTAKES = (
     Mutation(
         (21,),
         "an interim response is taken for the answer",
-        ENGINE,
+        "devices/push/headers.py",
         'if not status.startswith(b"1"):',
         "if True:",
         (f"{HERE}/test_engine.py::test_a_whole_request_without_a_valid_answer_is_in_doubt",),

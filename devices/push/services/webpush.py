@@ -298,10 +298,10 @@ class WebPush(PushService):
         point, auth = vapid.decoded(target.keys["p256dh"]), vapid.decoded(target.keys["auth"])
         body = aes128gcm.encrypt(payload.body[:-1] + own.encode(), point, auth)
         if not isinstance(credentials, Credentials):  # for a sample: what is sent never goes without
-            return Request(target.address, payload.headers, body, own=(("Topic", topic),))
+            return Request(target.address, payload.headers, body, own=(("Topic", topic),), http2=True)
         signed = vapid.authorization(credentials.private, credentials.contact, origin(target.address), time.time())
         headers = (("Topic", topic), ("Authorization", signed))
-        return Request(target.address, payload.headers, body, authenticated=True, own=headers)
+        return Request(target.address, payload.headers, body, authenticated=True, own=headers, http2=True)
 
     def interpret(self, answer: Answer, *, authenticated: bool = False) -> Verdict:
         """Say what an answer means, whichever vendor gave it."""

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.push.engine import HEADER_LIMIT, _Block, parsed
+from devices.push.engine import HEADER_LIMIT, _Block
+from devices.push.headers import parsed
 
 
 @pytest.mark.parametrize(
