@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -326,6 +327,7 @@ class Trial(models.Model):
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="trials", db_constraint=False)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     at = models.DateTimeField()
+    message_id = models.UUIDField(default=uuid.uuid4)  # what the device calls it
     title = models.CharField(max_length=200, blank=True)  # how it can be recognised
     outcome = models.CharField(max_length=10, choices=[(word.value, word.value) for word in Outcome])
     http_status = models.PositiveSmallIntegerField(null=True)

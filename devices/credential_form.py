@@ -75,7 +75,6 @@ class CredentialForm(forms.Form):
             else:
                 values |= {name: getattr(made, name) for name in values}  # as they were read
                 told = {name: getattr(made, name, columns[name]) for name in ("subject", "fingerprint")}
-                cleaned["made"] = made
                 cleaned["columns"] = {**columns, **told, "secret": values}
         return cleaned
 

@@ -255,6 +255,11 @@ def printable(text: str) -> bool:
     )
 
 
+def is_language(value: str) -> bool:
+    """Return whether ``value`` is a language tag as we keep them, in whatever spelling."""
+    return len(value) <= 35 and _LANGUAGE.fullmatch(value) is not None
+
+
 def normal_language(value: str) -> str:
     """Return a language tag in its usual spelling: "DE_at" → "de-AT", "zh-hant-tw" → "zh-Hant-TW"."""
     first, *rest = value.replace("_", "-").split("-")

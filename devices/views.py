@@ -50,7 +50,7 @@ def app_context(request: HttpRequest, app: App) -> dict[str, Any]:
         if one.credentials is not None:
             row = stored.get(one.slug)
             form = CredentialForm(service=one, stored=row.secret if row else None)
-            bound = not one.keeps_devices(made_of(one, row), None)  # devices that only these credentials reach
+            bound = one.binds_devices and row is not None  # devices that only these credentials reach
             services.append(
                 {"service": one, "credential": row, "form": form, "bound": reached(app, one) if bound else 0}
             )
@@ -82,8 +82,9 @@ def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
                 told = _("%(service)s: %(sentence)s")
                 messages.error(request, told % {"service": chosen.label, "sentence": sentence})
         return redirect(APP, app.pk)
-    after = None if wish == "remove" else form.cleaned_data["made"]
-    lost = 0 if chosen.keeps_devices(made_of(chosen, row), after) else reached(app, chosen)
+    after = "" if wish == "remove" else form.cleaned_data["columns"]["fingerprint"]
+    # By the fingerprint: it is there also when the secret cannot be read any more.
+    lost = reached(app, chosen) if chosen.binds_devices and row and row.fingerprint != after else 0
     if lost and request.POST.get("confirm", "").strip() != app.name:
         told = _(
             "Nothing was changed: %(count)s devices would be lost for good. Type “%(name)s” to do it nevertheless."
@@ -105,14 +106,6 @@ def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
             told += " " + _("%(count)s devices are retired.") % {"count": f"{lost:,}"}
     messages.success(request, told)
     return redirect(APP, app.pk)
-
-
-def made_of(service: PushService, row: Credential | None) -> object | None:
-    """Return the credentials of a row; None when there are none or they cannot be read."""
-    if row is None or row.secret is None or service.credentials is None:
-        return None
-    made: object = service.credentials(**row.secret)
-    return made
 
 
 def reached(app: App, service: PushService) -> int:

@@ -120,6 +120,8 @@ def browser_apps(user: Any) -> list[App]:
     """Return the Apps that ``user`` may send to their own browser for, the newest first, at most 50."""
     if not (user.has_perm("campaigns.add_campaign") or user.has_perm("devices.add_device")):
         return []
+    if not user.has_perm("devices.view_app"):
+        return []
     return [*App.objects.filter(credentials__service=subscribing.SERVICE).order_by("-pk")[:50]]
 
 

@@ -281,10 +281,10 @@ class Firefox:
             self.marionette.call("Marionette:SetContext", {"value": "content"})
 
     def notifications(self) -> list[dict[str, Any]]:
-        """Return what the page's service worker shows: title, body, tag, data and icon of each, the oldest first."""
+        """Return what the service workers of the page's site show: title, body, tag, data and icon, oldest first."""
         shown: list[dict[str, Any]] = self.run(
-            "const registration = await navigator.serviceWorker.getRegistration();"
-            "const shown = registration ? await registration.getNotifications() : [];"
+            "const workers = await navigator.serviceWorker.getRegistrations();"
+            "const shown = (await Promise.all(workers.map(worker => worker.getNotifications()))).flat();"
             "return shown.map(({title, body, tag, data, icon}) => ({title, body, tag, data, icon}));"
         )
         return shown

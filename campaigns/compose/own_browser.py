@@ -32,6 +32,8 @@ def this_browser(request: HttpRequest, pk: int) -> HttpResponse:
     """
     if not (request.user.has_perm("campaigns.add_campaign") or request.user.has_perm("devices.add_device")):
         raise PermissionDenied
+    if not request.user.has_perm("devices.view_app"):  # the service worker is the App's
+        raise PermissionDenied
     app = get_object_or_404(App, pk=pk)
     if request.method != "POST":
         key = subscribing.public_key(app)

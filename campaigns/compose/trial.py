@@ -43,7 +43,8 @@ def send(device: Device, message: Message, options: object | None, by: User | No
         raise NotReady(told % {"service": service.label, "kind": message.label.lower()})
     if errors := [problem for problem in service.problems(message, options) if problem.level == "error"]:
         raise NotReady(" ".join(problem.sentence for problem in errors))
-    answer, authenticated = _exchanged(service, device, message, options)
+    message_id = uuid4()
+    answer, authenticated = _exchanged(service, device, message, options, str(message_id))
     verdict = service.interpret(answer, authenticated=authenticated)
     if verdict.outcome is Outcome.GONE:
         retire(device, verdict.reason)
@@ -52,6 +53,7 @@ def send(device: Device, message: Message, options: object | None, by: User | No
         device=device,
         by=by,
         at=clock.now(),
+        message_id=message_id,
         title=(lines[0] or lines[1] or message.label)[:200],
         outcome=verdict.outcome,
         http_status=answer.status or None,
@@ -61,7 +63,9 @@ def send(device: Device, message: Message, options: object | None, by: User | No
     )
 
 
-def _exchanged(service: PushService, device: Device, message: Message, options: object | None) -> tuple[Answer, bool]:
+def _exchanged(
+    service: PushService, device: Device, message: Message, options: object | None, message_id: str
+) -> tuple[Answer, bool]:
     """Push to one device; return the answer, and whether the request showed who we are."""
     credential, missing = credential_of(device.app_id, service.slug)
     if missing:
@@ -74,7 +78,7 @@ def _exchanged(service: PushService, device: Device, message: Message, options: 
         if asked := service.authorize(credential):
             token = service.token(tokens.exchanged(asked, allow)).value
         payload = service.encode(message, service.variant(target), options)
-        request = service.build(target, payload, str(uuid4()), credential, token)
+        request = service.build(target, payload, message_id, credential, token)
     except (TokenRefused, MessageInvalid, ValueError) as refusal:
         raise NotReady(str(refusal)) from refusal
     return tokens.exchanged(request, allow), request.authenticated

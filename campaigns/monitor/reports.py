@@ -15,7 +15,7 @@ from collections import Counter
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import DataError, connection, transaction
 from django.utils import timezone
 
 from campaigns.models import Campaign, Report, ReportCount
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 WAIT = 0.5  # seconds between two groups
 GROUP = 1000  # reports in one statement
 MOST = 50_000  # reports that wait while the database is away; with more, new ones are refused
+FAREWELL = 10.0  # seconds that a web server waits for a group when it is told to stop
 LONGEST_BUTTON = 2
 
 
@@ -47,6 +48,7 @@ class Intake:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._writing = threading.RLock()  # one group at a time, and nobody leaves while one is being written
         self._waiting: dict[tuple[int, int, int], Said] = {}
         self._thread: threading.Thread | None = None
 
@@ -56,21 +58,32 @@ class Intake:
             if len(self._waiting) >= MOST:
                 raise Full
             self._waiting.setdefault(said[:3], said)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
                 self._thread.start()
 
     def flush(self) -> int:
         """Write everything that waits, now; return how many were new. Raises what Django raises without a database."""
         written = 0
-        while group := self._take():
-            try:
-                written += write(group)
-            except (DatabaseError, InterfaceError):
-                with self._lock:
-                    self._waiting = {said[:3]: said for said in group} | self._waiting
-                raise
+        with self._writing:
+            while group := self._take():
+                try:
+                    written += write(group)
+                except DataError:  # something of it cannot be stored: only that is lost
+                    written += sum(_alone(said) for said in group)
+                except BaseException:
+                    with self._lock:
+                        self._waiting = {said[:3]: said for said in group} | self._waiting
+                    raise
         return written
+
+    def last(self) -> None:
+        """Write what waits when the web server is told to stop; a group that is being written is waited for."""
+        if self._writing.acquire(timeout=FAREWELL):
+            try:
+                self.flush()
+            finally:
+                self._writing.release()
 
     def _take(self) -> list[Said]:
         with self._lock:
@@ -83,7 +96,7 @@ class Intake:
             time.sleep(WAIT)
             try:
                 self.flush()
-            except (DatabaseError, InterfaceError) as error:
+            except Exception as error:  # noqa: BLE001 (whatever it is, reports wait and others come)
                 logger.warning("Reports wait: %s", error)
                 time.sleep(5 * WAIT)
             finally:
@@ -98,8 +111,12 @@ INTAKE = Intake()
 
 
 def write(group: list[Said]) -> int:
-    """Write a group in one transaction; return how many were new. Those of a deleted campaign are left out."""
-    known = set(Campaign.objects.filter(pk__in={said.campaign for said in group}).values_list("pk", flat=True))
+    """Write a group in one transaction; return how many were new.
+
+    Those of a campaign that was deleted, or whose single rows were pruned, are left out: they could be counted twice.
+    """
+    campaigns = Campaign.objects.filter(pk__in={said.campaign for said in group}, pruned_at=None)
+    known = set(campaigns.values_list("pk", flat=True))
     rows = sorted({said[:3]: said for said in group if said.campaign in known}.values())
     if not rows:
         return 0
@@ -122,6 +139,14 @@ def write(group: list[Said]) -> int:
         for key in sorted(new):
             cursor.execute(count, [*key, new[key]])
     return new.total()
+
+
+def _alone(said: Said) -> int:
+    try:
+        return write([said])
+    except DataError:
+        logger.warning("A report that cannot be stored is lost.")
+        return 0
 
 
 def say(campaign: int, device: int, word: int, button: int = 0) -> None:
@@ -156,6 +181,6 @@ def counts(campaign: int) -> Counts | None:
 def _last() -> None:
     """Write what waits when the web server is told to stop."""
     try:
-        INTAKE.flush()
+        INTAKE.last()
     except Exception:  # noqa: BLE001 (the process ends, and there may be no database any more)
         logger.warning("Reports that waited are lost.")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from django.conf import settings
 
-from campaigns.models import Notification
+from campaigns.models import Campaign, Notification
 from campaigns.pipeline.reports import report_id
 from campaigns.pipeline.tokens import TokenAway, Tokens
 from campaigns.pipeline.values import DeviceRow
+from devices.common import clock
 from devices.models import Credential
 from devices.push.base import Payload, PushService, Request, TokenRefused
 from devices.push.fields import MessageInvalid, built
@@ -84,6 +86,7 @@ class Renderer:
     away: str = ""  # why no token could be asked for just now
     token: str = field(default="", repr=False)
     extra_hosts: frozenset[str] = frozenset()
+    ends_at: datetime | None = None  # after which nobody is to see it, where a person said so
     _judged: set[str] = field(default_factory=set)
     _classes: dict[tuple[str, int | None, str, str], Shared | CannotShow] = field(default_factory=dict)
     _payloads: dict[tuple[str, str, str, str], Payload] = field(default_factory=dict)
@@ -107,7 +110,8 @@ class Renderer:
             except TokenAway as absence:
                 away = str(absence)
         contents = {(row.variant, row.language): row for row in rows}
-        return cls(campaign, slug, contents, credential, unreadable, away, token, extra_hosts)
+        said = Campaign.objects.filter(pk=campaign, expires_after__isnull=False).values_list("expires_at", flat=True)
+        return cls(campaign, slug, contents, credential, unreadable, away, token, extra_hosts, said.first())
 
     def render(self, device: DeviceRow, message_id: str) -> Rendered:
         """Return the push for one device.
@@ -185,6 +189,8 @@ class Renderer:
             payload = service.encode(message, kind, options)
         except MessageInvalid as invalid:
             raise CannotShow(str(invalid)) from None
+        if self.ends_at is not None:
+            payload = service.kept_at_most(payload, int((self.ends_at - clock.now()).total_seconds()))
         if len(payload.body) > service.payload_limit:
             raise ValueError(
                 f"The message has {len(payload.body)} bytes; {service.label} takes at most {service.payload_limit}."

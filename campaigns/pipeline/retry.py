@@ -65,6 +65,8 @@ def decide(
         return Decision(Outcome.RETRY if moment else Outcome.UNKNOWN, copies + 1, moment)
     if verdict.outcome in {Outcome.EXPIRED, Outcome.SKIPPED} and copies:
         return Decision(Outcome.UNKNOWN, copies)  # a first copy may be out there
+    if verdict.outcome is Outcome.DENIED and verdict.device_alone and attempt > 1 and not pausing and not leave_denied:
+        return Decision(Outcome.GONE, copies)
     if verdict.outcome is Outcome.DENIED and leave_denied:
         return Decision(Outcome.REJECTED, copies)
     if verdict.outcome not in {Outcome.RETRY, Outcome.DENIED}:

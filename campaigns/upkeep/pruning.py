@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from campaigns.models import Campaign, Delivery, Report
+from campaigns.models import Campaign, Delivery, Report, Trial
 from devices.common import clock
 from devices.models import Contact, Device
 
@@ -70,6 +70,13 @@ def _remove_reports(campaign: int) -> int:
         return int(cursor.rowcount)
 
 
+def prune_trials(days: int) -> int:
+    """Remove what was tried on devices more than ``days`` ago, and on devices that are gone; return how many."""
+    old = Q(at__lt=clock.now() - timedelta(days=days))
+    gone = ~Exists(Device.objects.filter(pk=OuterRef("device_id")))
+    return Trial.objects.filter(old | Q(gone)).delete()[0]
+
+
 def forget_orphans(every: float = 3600.0) -> None:
     """Remove what was heard of devices that were erased while it was being written; once an hour is enough."""
     if time.monotonic() < LOOKED.get("orphans", 0.0):
@@ -83,3 +90,6 @@ def prune_if_wanted(budget: int = 1) -> None:
     if settings.RETENTION_DAYS:
         for _, _ in zip(range(budget), prune(settings.RETENTION_DAYS), strict=False):
             pass
+        if time.monotonic() >= LOOKED.get("trials", 0.0):
+            LOOKED["trials"] = time.monotonic() + 3600.0
+            prune_trials(settings.RETENTION_DAYS)

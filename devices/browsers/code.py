@@ -12,6 +12,8 @@ from devices.models import App, Site
 
 VERSION = 1
 WORKER = "/pushadmin-worker.js"  # where the site puts the service worker
+# What our worker governs: nothing of the site's own, so that it stands in no other worker's way.
+SCOPE = "/pushadmin-{slug}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ def worker(app: App, base: str, site: Site | None) -> str:
 
 def snippet(app: App, base: str, site: Site) -> str:
     """Return the snippet for a page."""
-    return _headed(app, _source("snippet.js"), base, {"key": site.key, "worker": WORKER})
+    return _headed(
+        app, _source("snippet.js"), base, {"key": site.key, "worker": WORKER, "scope": SCOPE.format(slug=app.slug)}
+    )
 
 
 def _headed(app: App, source: str, base: str, more: dict[str, str]) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
+from devices.common.limits import Limit, client_network
 from devices.models import SiteOrigin
 from devices.push.vapid import KeyRefused
 
 PATH = "/api/v1/browsers"
 _ORIGIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?)(?::([1-9][0-9]{0,4}))?")
+PER_ADDRESS = Limit("preflight-address", settings.REGISTRATIONS_PER_ADDRESS)
 LOCAL = {"localhost", "127.0.0.1"}
 AGAIN = 7200  # seconds for which a browser need not ask again; Chromium takes no more
 
@@ -46,6 +49,8 @@ class Cors:
         """Answer a preflight, or pass the call on."""
         if request.path != PATH:
             return self.get_response(request)
+        if request.method == "OPTIONS" and (wait := PER_ADDRESS.exceeded(client_network(request))):
+            return HttpResponse(status=429, headers={"Retry-After": str(wait)})
         origin = request.headers.get("Origin", "")
         known = 0 < len(origin) <= 300 and "\0" not in origin and SiteOrigin.objects.filter(origin=origin).exists()
         if request.method == "OPTIONS":

@@ -20,7 +20,7 @@ from devices.common import clock
 from devices.lists import ATTRIBUTE, attributes, json_object
 from devices.models import App, Device
 from devices.push import vapid
-from devices.registration import TEXTS, Registration, RegistrationRefused
+from devices.registration import TEXTS, Registration, RegistrationRefused, printable
 
 # By which names a row may tell something; upper and lower case and "_" make no difference.
 SPELLED = {
@@ -148,10 +148,12 @@ class Reader:
 
     def _bound(self, theirs: object) -> str:
         """Return why the key that a browser subscribed with is not the App's own, as a sentence; "" when it is."""
+        if not self.key:
+            return _(
+                "This App has no key for browsers yet. Bring the one along that they subscribed with: on its page."
+            )
         if theirs is None:
             return ""
-        if not self.key:
-            return _("This App has no key for browsers yet; it is made on the App's page.")
         try:
             plain = vapid.encoded(vapid.decoded(theirs)) if isinstance(theirs, str) else ""
         except ValueError:
@@ -171,6 +173,8 @@ class Reader:
             problems["status"] = _("status must be one of: %(names)s.") % {"names": ", ".join(Device.Status.values)}
         if status == Device.Status.RETIRED or not _yes("active", row.get("active", True), problems):
             reason = row.get("retired_reason") or _("It was not active where it came from.")
+            if not printable(str(reason)):
+                problems["retired_reason"] = _("retired_reason has control characters, which are not accepted.")
             state = {"status": Device.Status.RETIRED, "retired_reason": str(reason)[:300]}
             state["retired_at"] = self._moment("retired_at", row.get("retired_at"), problems) or self.now
         if "test" in row:

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from devices.common import zones
 from devices.common.secrets import digest
 from devices.models import App, Credential, Device
 from devices.push.base import AddressRefused
@@ -18,6 +19,7 @@ from devices.registration import (
     Registration,
     RegistrationRefused,
     Taken,
+    is_language,
     registered,
     retire,
 )
@@ -50,9 +52,19 @@ def read(app: App, given: Mapping[str, Any], model: str = "") -> tuple[Registrat
     if theirs is not None and theirs != key:
         raise Taken(_("The browser subscribed with another key than this App's: unsubscribe it, then subscribe again."))
     endpoint, keys = _subscription(given.get("subscription"))
-    said = {name: given[name] for name in OWN if given.get(name) is not None}
+    said = {name: given[name] for name in OWN if given.get(name) is not None and not _odd(name, given[name])}
     registration = Registration.read({"service": SERVICE, "address": endpoint, "keys": keys, "model": model, **said})
     return registration, _former(given.get("former"))
+
+
+def _odd(name: str, value: Any) -> bool:
+    """Return whether a browser told a language or zone that nobody can use, such as "en-US@posix" or "+02:00".
+
+    Its visitor can do nothing about it, so it is left out.
+    """
+    if not isinstance(value, str):
+        return False
+    return (name == "language" and not is_language(value)) or (name == "time_zone" and value not in zones.KNOWN)
 
 
 def _subscription(value: Any) -> tuple[Any, Any]:

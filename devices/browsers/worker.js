@@ -1,7 +1,13 @@
 // Shows notifications, opens what is tapped, and says back what became of them. It needs nothing but this file.
 "use strict";
 
-const absolute = (address) => (address ? new URL(address, self.registration.scope).href : undefined);
+const absolute = (address) => {
+  try {
+    return address ? new URL(address, self.location.origin).href : undefined;
+  } catch {
+    return undefined; // no address at all: rather a notification without it than none
+  }
+};
 
 // Tells what became of a notification. Nothing waits for it, and nothing is wrong when it fails.
 const report = (data, word, button = 0) =>
@@ -18,6 +24,9 @@ const report = (data, word, button = 0) =>
 
 // Lets an open page of this site know, such as the one a test was sent from.
 const channel = new BroadcastChannel("pushadmin");
+
+// Whose end is no dismissal: they were clicked, or another notification took their place.
+const ended = new Set();
 
 const read = (event) => {
   try {
@@ -39,11 +48,12 @@ async function show(said) {
     actions: (said.buttons || []).map((button, place) => ({ action: String(place + 1), title: button.title })),
     data: said,
   };
+  for (const before of await self.registration.getNotifications({ tag: options.tag })) ended.add(before.data?.report);
   await self.registration.showNotification(said.title || "", options);
 }
 
 async function open(address) {
-  const url = absolute(address || "/");
+  const url = absolute(address) || self.location.origin + "/";
   const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   const there = pages.find((page) => page.url === url);
   return there ? there.focus() : self.clients.openWindow(url);
@@ -63,12 +73,14 @@ self.addEventListener("notificationclick", (event) => {
   const said = event.notification.data || {};
   const button = Number(event.action) || 0;
   const address = button ? said.buttons?.[button - 1]?.url || said.url : said.url;
+  ended.add(said.report);
   event.notification.close();
   event.waitUntil(Promise.all([open(address), report(said, "clicked", button)]));
 });
 
 self.addEventListener("notificationclose", (event) => {
-  event.waitUntil(report(event.notification.data, "dismissed"));
+  const said = event.notification.data;
+  if (!ended.has(said?.report)) event.waitUntil(report(said, "dismissed"));
 });
 
 // The browser made a new subscription by itself: the old one's secret proves that both are the same browser's.

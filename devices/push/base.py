@@ -168,7 +168,8 @@ class Verdict:
     ``retry_after`` is the service's own wish; ``hold`` asks not to send to this device at all for that long.
     ``connection`` is the device's connection state as normalised text ("" when the service did not say).
     ``stale_credential`` says that the bearer token was not taken: with a new one the push is tried once more at once,
-    and no attempt is counted; when it is not taken again, ``outcome`` holds.
+    and no attempt is counted; when it is not taken again, ``outcome`` holds. ``device_alone`` says of DENIED that the
+    device may be the cause: when others are accepted and it is refused once more, it is gone.
     """
 
     outcome: Outcome
@@ -179,6 +180,7 @@ class Verdict:
     hold: timedelta | None = None
     connection: str = ""
     stale_credential: bool = False
+    device_alone: bool = False
 
 
 class PushService(ABC):
@@ -202,6 +204,7 @@ class PushService(ABC):
     # What the App's page calls the properties ``subject`` and ``fingerprint`` of credentials.
     credential_words: ClassVar[tuple[str, str]] = ("Issued to", "Fingerprint")
     without_credentials: ClassVar[str] = ""  # a sentence for the App's page while nothing is stored
+    binds_devices: ClassVar[bool] = False  # who registers is lost with credentials of another ``fingerprint``
     credentials_needed: ClassVar[str] = ""  # a sentence for whoever sends without; "": that can be done
     options: ClassVar[type | None] = None  # frozen dataclass of what only this service can do with a message
     device_keys: ClassVar[tuple[str, ...]] = ()  # names of the secrets that a device registers with its address
@@ -272,9 +275,9 @@ class PushService(ABC):
         """
         return self.slug
 
-    def keeps_devices(self, before: object, after: object | None) -> bool:
-        """Return whether devices that registered under the credentials ``before`` can be reached with ``after``."""
-        return True
+    def kept_at_most(self, payload: Payload, seconds: int) -> Payload:
+        """Return the payload so that the service keeps it for at most ``seconds`` for a device that is away."""
+        return payload
 
     def authorize(self, credentials: object | None) -> Request | None:
         """Return the request for a bearer token; None when there is nothing to ask for."""

@@ -127,13 +127,18 @@ class Toast(Message):
         problems = []
         if not (self.title or self.text):
             problems.append(Problem("title", "Write a title or a text: an empty notification shows nothing."))
-        if self.link and self.link[0] not in "/?" and not is_web_address(self.link):
+        if self.link and not (is_page(self.link) or self.link[0] == "?" or is_web_address(self.link)):
             told = "What opens on tap is a web address, https://…, or a page that begins with / or ?."
             problems.append(Problem("link", told))
         if len(self.link) > LINK_LIMIT:
             told = f"What opens on tap has {len(self.link)} characters; {LINK_LIMIT} are allowed."
             problems.append(Problem("link", told))
         return problems
+
+
+def is_page(text: str) -> bool:
+    """Return whether ``text`` is a page of the app or site itself: begins with one / that no other host can follow."""
+    return text[:1] == "/" and text[1:2] not in {"/", "\\"}
 
 
 def is_web_address(text: str) -> bool:

@@ -31,7 +31,7 @@ LONGEST_KEY = 4096  # characters of a key that somebody pastes
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256 (FIPS 186-4, D.1.2.3)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*")
 _MAIL = re.compile(r"[^\s<>@,;:\"()\\]+@(?P<host>[A-Za-z0-9.-]+)")
-_WEB = re.compile(r"https://(?P<host>[A-Za-z0-9.-]+)(?:/[^\s<>]*)?")
+_WEB = re.compile(r"https://(?P<host>[A-Za-z0-9.-]+)(?::[0-9]{1,5})?(?:/[^\s<>]*)?")
 # A private key with its name before it, as settings and programs write it: "privateKey": "…", VAPID_PRIVATE_KEY=….
 _NAMED = re.compile(
     r"(?i)(?:^|[^a-z])(?:vapid_|wp_)?(private|public)[_ ]?key[\"']?\s*[:=]\s*[\"']?([A-Za-z0-9+/_-]{40,}=*)"
@@ -148,7 +148,12 @@ def clean_contact(typed: str) -> str:
         raise KeyRefused("Write whom push services may ask: a mail address, or a page that begins with https://.")
     host = match["host"].lower().rstrip(".")
     labels = host.split(".")
-    if len(labels) < 2 or not all(labels) or not labels[-1].isalpha() or host.endswith(_HERE):
+    if (
+        len(labels) < 2
+        or not all(labels)
+        or not re.fullmatch("[a-z]+|xn--[a-z0-9-]+", labels[-1])
+        or host.endswith(_HERE)
+    ):
         raise KeyRefused(
             f"“{host}” is not a public name: Apple takes no contact there. Use an address people can reach."
         )

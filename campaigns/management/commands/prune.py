@@ -29,4 +29,5 @@ class Command(BaseCommand):
             total += removed
             told = _("%(number)d “%(campaign)s”: %(count)s deliveries removed.")
             self.stdout.write(told % {"number": campaign.pk, "campaign": campaign, "count": f"{removed:,}"})
+        pruning.prune_trials(options["days"])
         self.stdout.write(_("%(count)s deliveries removed.") % {"count": f"{total:,}"})

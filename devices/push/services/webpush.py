@@ -27,7 +27,7 @@ from devices.push.base import (
     retry_after,
 )
 from devices.push.fields import MessageInvalid, Problem, asked, is_whole, warning, without_unspeakable
-from devices.push.message import LINK_LIMIT, Message, Toast, is_web_address
+from devices.push.message import LINK_LIMIT, Message, Toast, is_page, is_web_address
 
 VERSION = 1  # of the text that our service worker reads
 ADVICE = 2700  # bytes of plaintext; some bridges to Android take no more
@@ -139,13 +139,13 @@ class Options:
     def _addresses(self) -> Iterator[Problem]:
         for name in ("link", "button_1_link", "button_2_link"):
             link = getattr(self, name)
-            if link and not (link[0] == "/" or is_web_address(link)):
+            if link and not (is_page(link) or is_web_address(link)):
                 yield Problem(name, "This is a web address, https://…, or a page of the site that begins with /.")
             if len(link) > LINK_LIMIT:
                 yield Problem(name, f"{len(link)} characters; {LINK_LIMIT} are allowed.")
         for name in ("icon", "image", "badge"):
             picture = getattr(self, name)
-            if picture and not (picture[0] == "/" or (is_web_address(picture) and picture.startswith("https:"))):
+            if picture and not (is_page(picture) or (is_web_address(picture) and picture.startswith("https:"))):
                 yield Problem(name, "A picture is an address with https://, or one on the site that begins with /.")
 
     def _buttons(self) -> Iterator[Problem]:
@@ -190,13 +190,14 @@ class WebPush(PushService):
     address_word = "endpoint"
     kinds = frozenset({"toast"})
     payload_limit = aes128gcm.PLAINTEXT_LIMIT - OWN_ROOM
-    payload_advice = ADVICE
+    payload_advice = ADVICE - OWN_ROOM
     hosts = HOSTS
     samples: ClassVar[tuple[Target, ...]] = (
         Target("https://updates.push.services.mozilla.com/wpush/v2/gAAAA-example-browser", (), SAMPLE_KEYS),
     )
     credentials = Credentials
     credential_words = ("Contact", "Public key")
+    binds_devices = True
     without_credentials = "No key yet. Browsers subscribe with it, so make it first."
     credentials_needed = "Browsers take nothing without a key: make one on the App's page."
     options = Options
@@ -238,7 +239,7 @@ class WebPush(PushService):
         if size > limit:
             found.append(Problem("", f"The notification has {size:,} bytes; {limit:,} fit into a push to a browser."))
         elif size > self.payload_advice:
-            told = f"The notification has {size:,} bytes; more than {self.payload_advice:,} may not reach phones."
+            told = f"The notification has {size:,} bytes; more than {self.payload_advice:,} may not reach Android."
             found.append(warning("", told))
         return found
 
@@ -320,17 +321,20 @@ class WebPush(PushService):
         outcome, reason = _meaning(status, words)
         wish = answer.headers.get("retry-after")
         after = retry_after(wish) if wish and outcome is Outcome.RETRY else None
-        return Verdict(outcome, reason, tuple(words), retry_after=after)
+        # Mozilla and Edge say the same of a bad signature and of a subscription that is bound to another key.
+        alone = outcome is Outcome.DENIED
+        return Verdict(outcome, reason, tuple(words), retry_after=after, device_alone=alone)
 
     def circuit(self, target: Target) -> str:
         """Return the endpoint's origin: one vendor that is down holds up no other."""
         return f"{self.slug}:{origin(target.address)}"
 
-    def keeps_devices(self, before: object, after: object | None) -> bool:
-        """Return whether subscriptions go on: they are bound to the public key that they were made with."""
-        if not isinstance(before, Credentials):
-            return True  # who has subscribed before there was a key, such as by an import, has another one's
-        return isinstance(after, Credentials) and before.public == after.public
+    def kept_at_most(self, payload: Payload, seconds: int) -> Payload:
+        """Return the payload with a lower TTL: a minute at the least, for Edge on Windows takes no 0."""
+        lower = {"TTL": str(max(60, seconds))}
+        if seconds >= int(dict(payload.headers)["TTL"]):
+            return payload
+        return Payload(payload.body, tuple([(name, lower.get(name, value)) for name, value in payload.headers]))
 
 
 def origin(endpoint: str) -> str:

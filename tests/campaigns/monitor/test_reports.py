@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, DataError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -156,6 +156,21 @@ def test_while_the_database_is_away_reports_wait_in_bounds(campaign: int, monkey
         assert tell({"report": report_id(campaign, 3), "word": "shown"})[0] == 503
     assert INTAKE.flush() == 2
     assert counts(campaign) == Counts(2)
+
+
+def test_one_that_cannot_be_stored_holds_up_no_other(campaign: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = reports.write
+
+    def choosy(group: list[Said]) -> int:
+        if any(said.device == 2 for said in group):
+            raise DataError
+        return store(group)
+
+    monkeypatch.setattr(reports, "write", choosy)
+    for device in (1, 2, 3):
+        reports.say(campaign, device, SHOWN)
+    assert INTAKE.flush() == 2
+    assert INTAKE.flush() == 0
 
 
 def test_reports_go_with_their_campaign(campaign: int) -> None:

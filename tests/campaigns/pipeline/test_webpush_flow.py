@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from campaigns import control
 from campaigns.compose import release
 from campaigns.control import NotReady
 from campaigns.models import Breaker, Campaign, Delivery
@@ -121,6 +122,44 @@ def test_one_that_cannot_be_told_from_our_own_fault_holds_up_nobody(house: House
     counts = Counter(Delivery.objects.filter(campaign=campaign, latest=True).values_list("outcome", flat=True))
     assert counts == {"accepted": 60, "denied": 1}
     assert campaign.status == "sending"
+
+
+def test_whoever_is_refused_twice_while_others_are_accepted_is_retired(house: House, clock: Any) -> None:
+    key_for(house.app)
+    browsers(house, *["ok"] * 60)
+    (foreign,) = browsers(house, "ok", key=vapid.public_key(vapid.new_key()))
+    campaign = house.send()
+    clock.advance(timedelta(hours=1))
+    house.run()
+    campaign.refresh_from_db()
+    foreign.refresh_from_db()
+    tried = Delivery.objects.filter(campaign=campaign, device=foreign.pk).values_list("outcome", flat=True)
+    assert sorted(tried) == ["denied", "gone"]
+    assert (campaign.status, foreign.status, foreign.retired_by) == ("finished", "retired", campaign.pk)
+
+
+def test_a_signature_that_nobody_takes_pauses_and_retires_nobody(house: House, clock: Any) -> None:
+    key_for(house.app)
+    rows = browsers(house, *["bad-token"] * 30)
+    campaign = house.send()
+    for _ in range(3):
+        campaign.refresh_from_db()
+        assert campaign.status == "paused"
+        control.resume(campaign, None)
+        clock.advance(timedelta(hours=1))
+        house.run()
+    assert Device.objects.filter(pk__in=[row.pk for row in rows], status="active").count() == 30
+
+
+@pytest.mark.parametrize(("lasts", "ttl"), [(None, 604_800), (timedelta(hours=2), 7200), (timedelta(seconds=20), 60)])
+def test_a_service_keeps_nothing_for_longer_than_the_campaign_is_to_last(
+    house: House, lasts: timedelta | None, ttl: int
+) -> None:
+    key_for(house.app)
+    (device,) = browsers(house, "offline")
+    house.send(expires_after=lasts)
+    (message,) = received(house, device)
+    assert ttl - 5 <= int(message["ttl"]) <= ttl
 
 
 def test_an_answer_that_is_lost_brings_a_second_copy_with_the_same_topic(house: House, clock: Any) -> None:

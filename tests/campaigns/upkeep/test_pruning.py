@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from campaigns.models import Delivery, Report
+from campaigns.models import Delivery, Report, Trial
 from campaigns.monitor import reports, stats
 from campaigns.upkeep import housekeeping, pruning
 from campaigns.upkeep.reconciling import reconcile
 from devices.common.clock import now
+from devices.models import Device
 from tests.campaigns.conftest import House
 
 
@@ -54,6 +55,20 @@ def test_what_devices_said_goes_with_the_deliveries_and_its_counts_stay(
     assert not Report.objects.filter(campaign=old).exists()
     assert Report.objects.filter(campaign=recent).count() == 17
     assert reports.counts(old.pk) == before
+    assert reports.write([reports.Said(old.pk, Report.Word.SHOWN, phones[0].pk, 0, now())]) == 0  # said once more
+    assert reports.counts(old.pk) == before
+
+
+def test_what_was_tried_on_a_device_goes_too(house: House, clock: Any) -> None:
+    kept, erased = house.phones("ok", "ok")
+    for device in (kept, erased):
+        Trial.objects.create(device=device, at=now(), outcome="accepted")
+    Device.objects.filter(pk=erased.pk)._raw_delete("default")
+    call_command("prune", days=30, stdout=io.StringIO())
+    assert [trial.device_id for trial in Trial.objects.all()] == [kept.pk]
+    clock.advance(timedelta(days=31))
+    call_command("prune", days=30, stdout=io.StringIO())
+    assert not Trial.objects.exists()
 
 
 def test_nothing_is_removed_unless_somebody_wants_it(house: House, clock: Any, settings: Any) -> None:

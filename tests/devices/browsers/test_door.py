@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from devices import api as api_module
+from devices.browsers import cors
 from devices.browsers.user_agents import model_of
 from devices.common.limits import Limit
 from devices.models import App, Device, Site
@@ -155,7 +156,7 @@ def test_a_browser_that_asks_first_is_told_by_its_origin(visitor: Visitor) -> No
         ({"subscription": subscription(), "test": True}, "There is no field “test”"),
         ({"subscription": subscription(), "service": "webpush"}, "There is no field “service”"),
         ({"subscription": subscription(), "tags": "news"}, "tags must be a list"),
-        ({"subscription": subscription(), "time_zone": "Mars"}, "time_zone “Mars” is not known"),
+        ({"subscription": subscription(), "language": 7}, "language must be text"),
     ],
 )
 def test_bad_input_gets_a_sentence_and_changes_nothing(visitor: Visitor, body: dict[str, Any], told: str) -> None:
@@ -172,6 +173,27 @@ def test_a_browser_that_subscribed_with_another_key_is_told_so(visitor: Visitor,
     site.app.credentials.all().delete()
     status, told = visitor.subscribe(application_key=PUBLIC)
     assert (status, "no key for browsers yet" in told["detail"]) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"language": "en-US@posix", "time_zone": "Europe/Vienna"}, ("", "Europe/Vienna")),
+        ({"language": "de-DE-u-co-phonebk", "time_zone": "Etc/Unknown"}, ("", "")),
+        ({"language": "de", "time_zone": "+02:00"}, ("de", "")),
+    ],
+)
+def test_what_a_browser_tells_of_itself_refuses_no_visitor(
+    visitor: Visitor, said: dict[str, str], kept: tuple[str, str]
+) -> None:
+    assert visitor.subscribe(**said)[0] == 201
+    assert (only().language, only().time_zone) == kept
+
+
+def test_preflights_are_counted(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cors, "PER_ADDRESS", Limit("few-preflights", 2))
+    asked = [visitor.client.options("/api/v1/browsers", headers={"Origin": ORIGIN}).status_code for _ in range(3)]
+    assert asked == [204, 204, 429]
 
 
 def test_padding_and_the_other_alphabet_are_the_same_browser(visitor: Visitor) -> None:

@@ -215,10 +215,17 @@ def test_what_is_wrong_with_a_row_is_a_sentence_and_changes_nothing(
     assert not Device.objects.exists()
 
 
-def test_an_app_without_a_key_takes_only_what_names_none(app: App) -> None:
+def test_an_app_without_a_key_takes_none_for_it_could_not_say_later_what_they_are_bound_to(app: App) -> None:
     Credential.objects.all().delete()
     assert "no key for browsers yet" in told(app, {**subscription(), "application_key": PUBLIC})
-    assert taken(app, subscription()).address == ENDPOINT
+    assert "no key for browsers yet" in told(app, subscription())
+    assert not Device.objects.exists()
+
+
+@pytest.mark.parametrize("reason", ["a\ud800b", "a\u0000b", "a\u202eb"])
+def test_a_reason_is_checked_as_every_other_text(app: App, reason: str) -> None:
+    row = {**subscription(), "status": "retired", "retired_reason": reason}
+    assert "control characters" in told(app, row)
 
 
 @pytest.mark.threats(36)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
@@ -101,6 +102,22 @@ def test_a_change_that_loses_browsers_asks_for_the_apps_name_and_tells_how_many(
     assert reasons == {("retired", "Its subscription is bound to a key that was replaced.")}
     phone.refresh_from_db()
     assert phone.status == "active"
+
+
+@pytest.mark.parametrize("change", [{"wish": "renew"}, {}, {"wish": "remove"}])
+def test_a_key_that_cannot_be_read_any_more_still_has_its_browsers(
+    admin_client: Client, app: App, settings: Any, change: dict[str, str]
+) -> None:
+    save(admin_client, app, contact="ops@example.org")
+    before = stored(app)
+    Device.objects.create(app=app, service="webpush", address=ENDPOINT, address_digest="a", seen_at="2026-01-01T00:00Z")
+    own, settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS, [Fernet.generate_key().decode()]
+    assert "1 devices would be lost" in save(admin_client, app, contact="ops@example.org", **change)
+    assert Credential.objects.get().fingerprint == before["public"]
+    brought = save(admin_client, app, contact="ops@example.org", private=before["private"])  # the very same key
+    assert "are stored" in brought
+    assert (Device.objects.get().status, stored(app)["public"]) == ("active", before["public"])
+    settings.ENCRYPTION_KEYS = own
 
 
 def test_a_key_nobody_subscribed_with_is_replaced_without_a_word(admin_client: Client, app: App) -> None:

@@ -170,6 +170,10 @@ def test_every_option_arrives() -> None:
     ("wrong", "field"),
     [
         ({"link": "javascript:alert(1)"}, "link"),
+        ({"link": "//evil.example/x"}, "link"),
+        ({"link": "/\\evil.example/x"}, "link"),
+        ({"icon": "//"}, "icon"),
+        ({"button_1": "Map", "button_1_link": "//evil.example"}, "button_1_link"),
         ({"link": "https://" + "x" * 1024}, "link"),
         ({"icon": "http://example.org/i.png"}, "icon"),
         ({"image": "data:image/png;base64,AA"}, "image"),
@@ -195,8 +199,8 @@ def test_what_is_too_long_is_refused_and_what_is_long_is_told() -> None:
         return [problem.level for problem in SERVICE.problems(Toast(text="x" * count))]
 
     around = len(SERVICE.encode(Toast(text="x"), "", None).body) - 1
-    assert levels(2700 - around) == []
-    assert levels(2701 - around) == levels(3993 - OWN_ROOM - around) == ["warning"]
+    assert levels(2700 - OWN_ROOM - around) == []
+    assert levels(2701 - OWN_ROOM - around) == levels(3993 - OWN_ROOM - around) == ["warning"]
     assert levels(3994 - OWN_ROOM - around) == ["error"]
     largest = Toast(text="x" * (3993 - OWN_ROOM - around))
     request = SERVICE.build(TARGET, SERVICE.encode(largest, "", None), MESSAGE_ID, CREDENTIALS, "", "r" * 64)
@@ -218,10 +222,9 @@ def test_nothing_leaves_signed_without_a_key() -> None:
 
 def test_a_key_that_changes_loses_its_browsers() -> None:
     other = Credentials("ops@example.org", vapid.new_key())
-    assert not SERVICE.keeps_devices(CREDENTIALS, other)
-    assert not SERVICE.keeps_devices(CREDENTIALS, None)
-    assert SERVICE.keeps_devices(CREDENTIALS, Credentials("other@example.org", CREDENTIALS.private))
-    assert SERVICE.keeps_devices(None, other)
+    assert SERVICE.binds_devices
+    assert CREDENTIALS.fingerprint == CREDENTIALS.public != other.fingerprint
+    assert Credentials("other@example.org", CREDENTIALS.private).fingerprint == CREDENTIALS.fingerprint
 
 
 def test_what_fails_together_is_one_vendor() -> None:
