@@ -9,6 +9,7 @@ VAPID = "tests/devices/push/test_vapid.py"
 SERVICE = "tests/devices/push/services/test_webpush.py"
 FLOW = "tests/campaigns/pipeline/test_webpush_flow.py"
 DOOR = "tests/devices/browsers/test_door.py"
+GROUPS = "tests/campaigns/monitor/test_reports_in_groups.py"
 REPORTS = "tests/campaigns/monitor/test_reports.py"
 PRUNING = "tests/campaigns/upkeep/test_pruning.py"
 CODE = "devices/push/services/webpush.py"
@@ -277,9 +278,6 @@ MISTAKES = (
         "campaigns/monitor/reports.py",
         "if self._writing.acquire(timeout=FAREWELL):",
         "if self._writing.acquire(blocking=False):",
-        (
-            "tests/campaigns/monitor/test_reports_in_groups.py::"
-            + "test_who_leaves_waits_for_the_group_that_is_being_written",
-        ),
+        (f"{GROUPS}::test_who_leaves_waits_for_the_group_that_is_being_written",),
     ),
 )
