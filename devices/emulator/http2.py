@@ -208,6 +208,9 @@ class Connection(asyncio.Protocol):
             events.WindowUpdated: self._widen,
             events.RemoteSettingsChanged: self._change,
             events.ConnectionTerminated: self._leave,
+            events.PingAckReceived: lambda event: None,  # answers to what a behaviour sent
+            events.SettingsAcknowledged: lambda event: None,
+            events.TrailersReceived: lambda event: None,  # no push service reads them
         }
 
     # asyncio calls these
