@@ -17,15 +17,17 @@ from h2 import events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.exceptions import ProtocolError
+from h2.exceptions import FrameTooLargeError, ProtocolError
+from h2.frame_buffer import FrameBuffer
 from h2.settings import SettingCodes
-from hyperframe.frame import GoAwayFrame, SettingsFrame
+from hyperframe.frame import Frame, GoAwayFrame, SettingsFrame
 
 from devices.emulator import wire
 from devices.emulator.exchange import Early, Fields, Opening, Reply, Request, Session, message
 from devices.emulator.http2_line import StreamLine
 from devices.emulator.wire import KEPT, MOST_HEADERS, Outbox
 
+LENGTH = 3  # bytes that say how long a frame is (RFC 9113, section 4.1)
 ROOM = 1024 * 1024  # bytes of bodies that all streams of a connection may send before they are given more room
 HEADERS_LIST = 64 * 1024  # bytes, as RFC 9113, section 6.5.2 counts them
 MOST_IDLE_FRAMES = 5000  # a second on one connection: PING, SETTINGS, RST_STREAM and others that bring no request
@@ -57,8 +59,22 @@ def _length(octets: bytes) -> bytes:
     return bytes(hpack.hpack.encode_integer(len(octets), 7))
 
 
+class _Buffer(FrameBuffer):
+    """Refuses a frame that is too long when its length is known, where h2 would first wait for all of it."""
+
+    def __next__(self) -> Frame:
+        if len(self._data) >= LENGTH and int.from_bytes(self._data[:LENGTH], "big") > self.max_frame_size:
+            raise FrameTooLargeError("a frame that is too long")
+        return super().__next__()
+
+
 class _Frames(H2Connection):
     """h2, but with a limit of streams that refuses the one stream too many, not the whole connection."""
+
+    def __init__(self, config: H2Configuration) -> None:
+        super().__init__(config)
+        self.incoming_buffer = _Buffer(server=True)
+        self.encoder = _Encoder()
 
     @property
     def open_inbound_streams(self) -> int:
@@ -187,7 +203,6 @@ class Connection(asyncio.Protocol):
         self.frames = _Frames(H2Configuration(
             client_side=False, header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
         ))  # fmt: skip
-        self.frames.encoder = _Encoder()
         self.highest = 0  # stream that was begun
         self._desk = desk
         self._open_ones = open_ones

@@ -50,10 +50,15 @@ class Answer:
         return self.ended or self.reset is not None
 
 
-def tls(address: tuple[str, int], authority: Path, *protocols: str) -> ssl.SSLSocket:
-    """Open a TLS connection that offers these protocols."""
+def tls(
+    address: tuple[str, int], authority: Path, *protocols: str, own: tuple[Path, Path] | None = None
+) -> ssl.SSLSocket:
+    """Open a TLS connection that offers these protocols, and shows a certificate (its file and that of its key)."""
     context = ssl.create_default_context(cafile=str(authority))
-    context.set_alpn_protocols(list(protocols))
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
+    if own is not None:
+        context.load_cert_chain(*own)
     line = socket.create_connection(address, timeout=WAIT)
     try:
         return context.wrap_socket(line, server_hostname=address[0], suppress_ragged_eofs=False)
@@ -65,8 +70,15 @@ def tls(address: tuple[str, int], authority: Path, *protocols: str) -> ssl.SSLSo
 class Client:
     """One connection. Use as a context. ``gives`` tells whether windows are given back for what arrives."""
 
-    def __init__(self, port: int, authority: Path, window: int = 65_535, gives: bool = True) -> None:
-        self.line = tls(("127.0.0.1", port), authority, "h2")
+    def __init__(
+        self,
+        port: int,
+        authority: Path,
+        window: int = 65_535,
+        gives: bool = True,
+        own: tuple[Path, Path] | None = None,
+    ) -> None:
+        self.line = tls(("127.0.0.1", port), authority, "h2", own=own)
         self.frames = _Frames(H2Configuration(header_encoding=None, validate_inbound_headers=False))
         self.frames.local_settings = type(self.frames.local_settings)(
             client=True, initial_values={SettingCodes.INITIAL_WINDOW_SIZE: window, SettingCodes.ENABLE_PUSH: 0}
