@@ -70,6 +70,9 @@ class Session(Protocol):
     async def raw(self, octets: bytes) -> None:
         """Send bytes as they are, after everything sent so far, waiting while the peer does not read."""
 
+    def hold(self) -> None:
+        """Send nothing but ``raw`` from now on: no frame may come within a head (RFC 9113, section 6.10)."""
+
     def close(self) -> None:
         """Close the connection in an orderly way (FIN), without GOAWAY, once everything written is out."""
 

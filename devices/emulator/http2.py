@@ -210,6 +210,7 @@ class Connection(asyncio.Protocol):
         self._limit = 0
         self._last: int | None = None  # stream that is answered, after GOAWAY
         self._shut = False
+        self._held = False
         self._flushing = False
         self._idle_frames = 0
         self._second = 0
@@ -319,6 +320,11 @@ class Connection(asyncio.Protocol):
             raise asyncio.CancelledError
         self.transport.write(octets)
 
+    def hold(self) -> None:
+        """Send nothing but ``raw`` from now on: no frame may come within a head (RFC 9113, section 6.10)."""
+        self.flush()
+        self._held = True
+
     def close(self) -> None:
         """Close the connection in an orderly way (FIN), without GOAWAY, once everything written is out."""
         self.flush()
@@ -339,7 +345,7 @@ class Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Send what is ready."""
         self._flushing = False
-        if not self.transport.is_closing():
+        if not self._held and not self.transport.is_closing():
             ready = self.frames.data_to_send()
             if ready:
                 self.transport.write(ready)

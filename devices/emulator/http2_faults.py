@@ -174,6 +174,7 @@ async def settings_flood(stream: Stream, answer: bytes) -> None:
 @on_stream
 async def endless_head(stream: Stream, answer: bytes) -> None:
     """Send HEADERS that go on in CONTINUATION frames for ever. Nothing else can come over the connection then."""
+    stream.session.hold()
     fields = b"".join(b"\x00\x07x-flood\x05%05d" % number for number in range(1000))  # literals (RFC 7541, 6.2.2)
     await stream.session.raw(HeadersFrame(stream.number, b"\x88" + fields).serialize())  # 0x88: ":status 200"
     while True:
@@ -186,6 +187,7 @@ def slow_head(seconds: float) -> Play:
 
     @on_stream
     async def play(stream: Stream, answer: bytes) -> None:
+        stream.session.hold()
         # ":status 200", and a literal whose value is to have 127 + 0x61 + 128 * 0x5e bytes (RFC 7541, 5.1 and 6.2.2)
         await stream.session.raw(HeadersFrame(stream.number, b"\x88\x00\x06x-drip\x7f\xe1\x5e").serialize())
         while True:

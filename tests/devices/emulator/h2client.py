@@ -159,6 +159,12 @@ class Client:
             self.read(left)
         return found
 
+    def listen(self, seconds: float) -> None:
+        """Read for so many seconds, whatever comes."""
+        last = time.monotonic() + seconds
+        while (left := last - time.monotonic()) > 0 and not self.gone:
+            self.read(left)
+
     def read(self, seconds: float) -> bool:
         """Read once. False when nothing came within so many seconds."""
         if self.gone:
