@@ -12,27 +12,24 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Protocol, cast
 
-import hpack
 from h2 import events
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionState
 from h2.errors import ErrorCodes
-from h2.exceptions import FrameTooLargeError, ProtocolError
-from h2.frame_buffer import FrameBuffer
+from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
-from hyperframe.frame import Frame, GoAwayFrame, SettingsFrame
+from hyperframe.frame import GoAwayFrame, SettingsFrame
 
 from devices.emulator import wire
-from devices.emulator.exchange import Early, Fields, Opening, Reply, Request, Session, message
-from devices.emulator.http2_line import StreamLine
+from devices.emulator.exchange import Fields, Opening, Request, Session
+from devices.emulator.http2_frames import Frames
+from devices.emulator.http2_stream import Stream
 from devices.emulator.wire import KEPT, MOST_HEADERS, Outbox
 
-LENGTH = 3  # bytes that say how long a frame is (RFC 9113, section 4.1)
 ROOM = 1024 * 1024  # bytes of bodies that all streams of a connection may send before they are given more room
 HEADERS_LIST = 64 * 1024  # bytes, as RFC 9113, section 6.5.2 counts them
 MOST_IDLE_FRAMES = 5000  # a second on one connection: PING, SETTINGS, RST_STREAM and others that bring no request
 SWEEP = 100  # requests after which h2 forgets the streams that are over
-LARGE = 16 * 1024  # bytes of fields from which on compressing them would only cost time
 
 
 class Desk(wire.Desk, Protocol):
@@ -40,154 +37,6 @@ class Desk(wire.Desk, Protocol):
 
     def greet(self, session: Session) -> Opening:
         """Learn of a new connection, and say what it is opened with."""
-
-
-class _Encoder(hpack.Encoder):
-    """Compresses fields, but writes very many or very long ones as they are, in a fraction of the time."""
-
-    def encode(self, headers: Any, huffman: bool = True) -> bytes:
-        fields = [(bytes(name), bytes(value)) for name, value in headers]
-        if sum(len(name) + len(value) for name, value in fields) < LARGE:
-            return super().encode(fields, huffman)
-        return super().encode([]) + b"".join(  # the first is a change of the table's size that may be due
-            b"\x00%s%s%s%s" % (_length(name), name, _length(value), value) for name, value in fields
-        )
-
-
-def _length(octets: bytes) -> bytes:
-    """Return the length of a literal, as RFC 7541, section 5.1 writes it with a prefix of seven bits."""
-    return bytes(hpack.hpack.encode_integer(len(octets), 7))
-
-
-class _Buffer(FrameBuffer):
-    """Refuses a frame that is too long when its length is known, where h2 would first wait for all of it."""
-
-    def __next__(self) -> Frame:
-        if len(self._data) >= LENGTH and int.from_bytes(self._data[:LENGTH], "big") > self.max_frame_size:
-            raise FrameTooLargeError("a frame that is too long")
-        return super().__next__()
-
-
-class _Frames(H2Connection):
-    """h2, but with a limit of streams that refuses the one stream too many, not the whole connection."""
-
-    def __init__(self, config: H2Configuration) -> None:
-        super().__init__(config)
-        self.incoming_buffer = _Buffer(server=True)
-        self.encoder = _Encoder()
-
-    @property
-    def open_inbound_streams(self) -> int:
-        """Return 0: ``Connection`` counts, and h2 would look at each stream for every request."""
-        return 0
-
-    def sweep(self) -> None:
-        """Forget the streams that are over."""
-        self._open_streams(1)
-
-
-class Stream:
-    """One request and its answer; an ``exchange.Stream`` and a ``wire.Answering``."""
-
-    def __init__(self, session: Connection, number: int) -> None:
-        self.session = session
-        self.number = number
-        self.request = Request(b"", b"", stream=self)
-        self.parts: list[bytes] = []
-        self.early: Early | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.over = False  # nothing can be sent any more
-        self.rest = memoryview(b"")  # of the body, for which there was no room yet
-        self._ends = False  # with ``rest``
-        self._sent = asyncio.Event()
-
-    def deliver(self, reply: Reply) -> None:
-        """Send ``reply``, unless the peer has left. Its line is in the ledger."""
-        if self.over:
-            return
-        fields, body = message(reply.answer)
-        self.head(fields, end=not body)
-        if body:
-            self._give(body, end=True)
-        if reply.close:
-            self.session.go_away(self.session.highest)
-
-    async def play(self, reply: Reply) -> None:
-        """Wait as ``reply`` wants, then play it or send it."""
-        if reply.seconds:
-            await asyncio.sleep(reply.seconds)
-        if reply.play is not None:
-            await reply.play(StreamLine(self), reply.answer)
-        else:
-            self.session.outbox.put(self, reply)
-
-    # exchange.Stream
-
-    def head(self, fields: Fields, end: bool = False) -> None:
-        """Send HEADERS: ``:status`` first, names in lower case. 1xx as often as wanted, the answer, then trailers."""
-        if not self.over:
-            self.session.frames.send_headers(self.number, list(fields), end_stream=end)
-            self._sending(end)
-
-    async def body(self, octets: bytes, end: bool = False) -> None:
-        """Send DATA, waiting for the peer's windows and while it does not read."""
-        await self.session.writable.wait()
-        if self.over:
-            raise asyncio.CancelledError
-        self._give(octets, end)
-        while self.rest and not self.over:
-            self._sent.clear()
-            await self._sent.wait()
-        if not self.over:
-            self.session.flush()
-
-    def end(self) -> None:
-        """Send END_STREAM with no more data."""
-        if not self.over:
-            self.session.frames.end_stream(self.number)
-            self._sending(end=True)
-
-    def reset(self, error: int) -> None:
-        """Send RST_STREAM."""
-        if not self.over:
-            self.session.frames.reset_stream(self.number, error)
-            self._sending(end=True)
-
-    # for the connection
-
-    def _give(self, octets: bytes, end: bool) -> None:
-        self.rest, self._ends = memoryview(octets), end
-        if octets:
-            self.pump()
-        elif end:
-            self.end()
-
-    def pump(self) -> None:
-        """Send of the body what the windows have room for."""
-        frames, ends = self.session.frames, False
-        while self.rest and self.session.writable.is_set():
-            size = min(len(self.rest), frames.local_flow_control_window(self.number), frames.max_outbound_frame_size)
-            if size <= 0:
-                break
-            ends = self._ends and size == len(self.rest)
-            frames.send_data(self.number, self.rest[:size].tobytes(), end_stream=ends)
-            self.rest = self.rest[size:]
-        if not self.rest:
-            self._sent.set()
-        self._sending(ends)
-
-    def _sending(self, end: bool) -> None:
-        if end:
-            self.session.finish(self)
-        self.session.flush_soon()
-
-    def abandon(self, task: bool = True) -> None:
-        """Send nothing any more."""
-        self.over = True
-        self.rest = memoryview(b"")
-        self._sent.set()
-        if task and self.task is not None:
-            self.task.cancel()
 
 
 class Connection(asyncio.Protocol):
@@ -200,7 +49,7 @@ class Connection(asyncio.Protocol):
         self.number = next(self._numbers)
         self.outbox = outbox
         self.writable = asyncio.Event()
-        self.frames = _Frames(H2Configuration(
+        self.frames = Frames(H2Configuration(
             client_side=False, header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
         ))  # fmt: skip
         self.highest = 0  # stream that was begun
@@ -258,8 +107,10 @@ class Connection(asyncio.Protocol):
             return
         try:
             happened = self.frames.receive_data(data)
-        except ProtocolError:  # h2 has a GOAWAY ready
-            self._fail()
+        except ProtocolError as error:
+            # h2 has a GOAWAY ready, unless it is the preface that is wrong (RFC 9113, section 3.4).
+            has_one = self.frames.state_machine.state is ConnectionState.CLOSED
+            self._fail(None if has_one else error.error_code)
             return
         for event in happened:
             on = self._on.get(type(event), self._idle)

@@ -60,6 +60,7 @@ def tls(
     if own is not None:
         context.load_cert_chain(*own)
     line = socket.create_connection(address, timeout=WAIT)
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         return context.wrap_socket(line, server_hostname=address[0], suppress_ragged_eofs=False)
     except BaseException:
