@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable
 from itertools import count
 from typing import Any, Protocol, cast
@@ -29,6 +30,7 @@ from devices.emulator.wire import KEPT, MOST_HEADERS, Outbox
 ROOM = 1024 * 1024  # bytes of bodies that all streams of a connection may send before they are given more room
 HEADERS_LIST = 64 * 1024  # bytes, as RFC 9113, section 6.5.2 counts them
 MOST_IDLE_FRAMES = 5000  # a second on one connection: PING, SETTINGS, RST_STREAM and others that bring no request
+VISIBLE = re.compile(rb"[!-~]+")  # what a path is made of (RFC 3986, section 2; RFC 9113, section 8.3.1)
 SWEEP = 100  # requests after which h2 forgets the streams that are over
 
 
@@ -67,12 +69,12 @@ class Connection(asyncio.Protocol):
         self._certificate_name = ""
         self._on: dict[type[events.Event], Callable[[Any], None]] = {
             events.RequestReceived: self._begin,
-            events.DataReceived: self._take_data,
+            events.DataReceived: self._take_body,
             events.StreamEnded: self._end,
             events.StreamReset: self._lose,
             events.WindowUpdated: self._widen,
             events.RemoteSettingsChanged: self._change,
-            events.ConnectionTerminated: self._leave,
+            events.ConnectionTerminated: lambda event: self._leave(),
             events.PingAckReceived: lambda event: None,  # answers to what a behaviour sent
             events.SettingsAcknowledged: lambda event: None,
             events.TrailersReceived: lambda event: None,  # no push service reads them
@@ -112,11 +114,14 @@ class Connection(asyncio.Protocol):
             has_one = self.frames.state_machine.state is ConnectionState.CLOSED
             self._fail(None if has_one else error.error_code)
             return
-        for event in happened:
-            on = self._on.get(type(event), self._idle)
-            on(event)
-            if self.transport.is_closing():
-                return
+        # While these are met, h2 has read on: a stream may be given up, and the peer may have left.
+        with contextlib.suppress(ProtocolError):
+            for event in happened:
+                self._on.get(type(event), self._idle)(event)
+                if self.transport.is_closing():
+                    return
+        if self.frames.state_machine.state is ConnectionState.CLOSED:
+            self._leave()
         self.flush_soon()
 
     def pause_writing(self) -> None:
@@ -236,13 +241,16 @@ class Connection(asyncio.Protocol):
         if self._last is not None and number > self._last:
             return
         if len(self._streams) >= self._limit:
-            self.frames.reset_stream(number, ErrorCodes.REFUSED_STREAM)
+            Stream(self, number).reset(ErrorCodes.REFUSED_STREAM)
             self._idle(event)
             return
         self.highest = number
         stream = self._streams[number] = Stream(self, number)
         _read(stream.request, event.headers)
         stream.request.secure, stream.request.certificate_name = self._secure, self._certificate_name
+        if not VISIBLE.fullmatch(stream.request.target):
+            stream.reset(ErrorCodes.PROTOCOL_ERROR)
+            return
         stream.early = self._desk.early(stream.request.target)
         if stream.early is not None and stream.early.reset:
             stream.reset(ErrorCodes.REFUSED_STREAM)
@@ -252,7 +260,7 @@ class Connection(asyncio.Protocol):
         if b"expect" in stream.request.headers:
             stream.head([(b":status", b"100")])
 
-    def _take_data(self, event: events.DataReceived) -> None:
+    def _take_body(self, event: events.DataReceived) -> None:
         stream = self._streams.get(event.stream_id)
         if not event.data:
             self._idle(event)
@@ -303,8 +311,8 @@ class Connection(asyncio.Protocol):
         self._idle(event)
         self._pump()
 
-    def _leave(self, event: events.ConnectionTerminated) -> None:
-        """The peer wants no more. h2 can send nothing after that."""
+    def _leave(self) -> None:
+        """End the connection: the peer said that it leaves, after which h2 can send nothing."""
         self._abandon(-1)
         self.close()
 

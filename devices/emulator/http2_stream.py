@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from h2.connection import H2Connection
+from h2.exceptions import ProtocolError
 
 from devices.emulator.exchange import Early, Fields, Reply, Request, message
 from devices.emulator.http2_line import StreamLine
@@ -51,9 +55,7 @@ class Stream:
 
     def head(self, fields: Fields, end: bool = False) -> None:
         """Send HEADERS: ``:status`` first, names in lower case. 1xx as often as wanted, the answer, then trailers."""
-        if not self.over:
-            self.session.frames.send_headers(self.number, list(fields), end_stream=end)
-            self._sending(end)
+        self._send(lambda frames: frames.send_headers(self.number, list(fields), end_stream=end), end)
 
     async def body(self, octets: bytes, end: bool = False) -> None:
         """Send DATA, waiting for the peer's windows and while it does not read."""
@@ -69,15 +71,11 @@ class Stream:
 
     def end(self) -> None:
         """Send END_STREAM with no more data."""
-        if not self.over:
-            self.session.frames.end_stream(self.number)
-            self._sending(end=True)
+        self._send(lambda frames: frames.end_stream(self.number), end=True)
 
     def reset(self, error: int) -> None:
         """Send RST_STREAM."""
-        if not self.over:
-            self.session.frames.reset_stream(self.number, error)
-            self._sending(end=True)
+        self._send(lambda frames: frames.reset_stream(self.number, error), end=True)
 
     # for the connection
 
@@ -90,19 +88,33 @@ class Stream:
 
     def pump(self) -> None:
         """Send of the body what the windows have room for."""
-        frames, ends = self.session.frames, False
         while self.rest and self.session.writable.is_set():
-            size = min(len(self.rest), frames.local_flow_control_window(self.number), frames.max_outbound_frame_size)
+            size = min(len(self.rest), self._room())
             if size <= 0:
                 break
-            ends = self._ends and size == len(self.rest)
-            frames.send_data(self.number, self.rest[:size].tobytes(), end_stream=ends)
-            self.rest = self.rest[size:]
+            part, self.rest = self.rest[:size].tobytes(), self.rest[size:]
+            self._send_part(part, end=self._ends and not self.rest)
         if not self.rest:
             self._sent.set()
-        self._sending(ends)
 
-    def _sending(self, end: bool) -> None:
+    def _room(self) -> int:
+        try:
+            frames = self.session.frames
+            return min(frames.local_flow_control_window(self.number), frames.max_outbound_frame_size)
+        except ProtocolError:  # see _send
+            return 0
+
+    def _send_part(self, part: bytes, end: bool) -> None:
+        self._send(lambda frames: frames.send_data(self.number, part, end_stream=end), end)
+
+    def _send(self, send: Callable[[H2Connection], None], end: bool) -> None:
+        """Have h2 send something, and forget the stream with its ``end``."""
+        if self.over:
+            return
+        try:
+            send(self.session.frames)
+        except ProtocolError:  # h2 has read on to where the peer gave up the stream or left, and tells of it next
+            self.abandon(task=False)
         if end:
             self.session.finish(self)
         self.session.flush_soon()

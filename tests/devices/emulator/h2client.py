@@ -110,18 +110,19 @@ class Client:
         with contextlib.suppress(OSError):
             self.line.sendall(octets)
 
-    def ask(self, target: str, body: bytes = b"", *headers: tuple[str, str], end: bool = True) -> int:
-        """Send a request and return its stream. As much of the body goes as the windows let."""
+    def ask(self, target: str, body: bytes = b"", *headers: tuple[str, str], end: bool = True, now: bool = True) -> int:
+        """Send a request, or make it ready, and return its stream. As much of the body goes as the windows let."""
         stream = self.frames.get_next_available_stream_id()
         peer = self.line.getpeername()
         fields = [(":method", "POST"), (":scheme", "https"), (":authority", f"127.0.0.1:{peer[1]}"), (":path", target)]
         self.frames.send_headers(stream, [*fields, *headers], end_stream=end and not body)
         self.give(stream, body, end)
-        self.flush()
+        if now:
+            self.flush()
         return stream
 
     def give(self, stream: int, body: bytes, end: bool = True) -> int:
-        """Send of a body what the windows let; return how much that was."""
+        """Make ready of a body what the windows let; return how much that was."""
         sent = 0
         while sent < len(body):
             size = min(
@@ -131,7 +132,6 @@ class Client:
                 break
             sent += size
             self.frames.send_data(stream, body[sent - size : sent], end_stream=end and sent == len(body))
-        self.flush()
         return sent
 
     def answer(self, stream: int) -> Answer:
@@ -157,6 +157,7 @@ class Client:
         while not (found := condition()):
             left = last - time.monotonic()
             assert left > 0, f"waited {seconds} s; answers {dict(self.answers)}"
+            assert not self.gone, f"no more can come: {self.broken}; answers {dict(self.answers)}"
             self.read(left)
         return found
 

@@ -220,6 +220,7 @@ def test_a_body_gets_its_windows_back_and_is_kept_in_part(peer: Http2Peer, clien
     stream, left = client.ask("/h2/ok", end=False), 3_000_000
     while left:
         sent = client.give(stream, b"x" * left)
+        client.flush()
         left -= sent
         assert sent or client.read(WAIT), "no window came back"
     assert client.answer(stream).status == 200
@@ -333,6 +334,42 @@ def test_what_is_no_http2_ends_the_connection(peer: Http2Peer) -> None:
             got += part
     assert got.endswith(b"\0\0\x08\x07\0\0\0\0\0" + b"\0\0\0\0" + b"\0\0\0\1")  # GOAWAY, PROTOCOL_ERROR
     assert is_served(peer)
+
+
+@pytest.mark.parametrize("target", ["/h2/refused", "/h2/ok", "/h2/big", "/h2/hang", "/h2/huge"])
+def test_a_stream_is_given_up_in_the_same_breath(peer: Http2Peer, client: Client, target: str) -> None:
+    client.frames.reset_stream(client.ask(target, now=False), ErrorCodes.CANCEL)
+    assert client.get("/h2/ok").status == 200
+
+
+def test_a_stream_too_many_is_given_up_in_the_same_breath(peer: Http2Peer) -> None:
+    peer.desk.opening = Opening(streams=1)
+    with Client(peer.port, peer.authority) as client:
+        slow = client.ask("/h2/slow-50", now=False)
+        client.frames.reset_stream(client.ask("/h2/ok", now=False), ErrorCodes.CANCEL)
+        client.flush()
+        assert client.answer(slow).status == 200
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_room_is_given_and_taken_back_in_the_same_breath(peer: Http2Peer, leaves: bool) -> None:
+    with Client(peer.port, peer.authority, gives=False) as client:
+        stream = client.ask("/h2/big")
+        client.until(lambda: client.answers[stream].size >= 65_535)
+        client.frames.increment_flow_control_window(70_000)
+        client.frames.increment_flow_control_window(70_000, stream)
+        if leaves:
+            client.frames.close_connection()
+            client.flush()
+            client.end()
+        else:
+            client.frames.reset_stream(stream, ErrorCodes.CANCEL)
+            assert client.get("/h2/ok").status == 200
+
+
+def test_a_path_of_other_bytes_is_refused_alone(peer: Http2Peer, client: Client) -> None:
+    assert client.get("/h2/\xff").reset == ErrorCodes.PROTOCOL_ERROR
+    assert client.get("/h2/ok").status == 200
 
 
 @pytest.mark.parametrize("seed", range(8))
