@@ -29,7 +29,8 @@ from devices.emulator.wire import KEPT, MOST_HEADERS, Outbox
 
 ROOM = 1024 * 1024  # bytes of bodies that all streams of a connection may send before they are given more room
 HEADERS_LIST = 64 * 1024  # bytes, as RFC 9113, section 6.5.2 counts them
-MOST_IDLE_FRAMES = 5000  # a second on one connection: PING, SETTINGS, RST_STREAM and others that bring no request
+MOST_IDLE_FRAMES = 10_000  # on one connection while SPELL lasts: PING, SETTINGS and others that bring no request
+SPELL = 10.0  # seconds
 VISIBLE = re.compile(rb"[!-~]+")  # what a path is made of (RFC 3986, section 2; RFC 9113, section 8.3.1)
 SWEEP = 100  # requests after which h2 forgets the streams that are over
 
@@ -64,7 +65,7 @@ class Connection(asyncio.Protocol):
         self._held = False
         self._flushing = False
         self._idle_frames = 0
-        self._second = 0
+        self._spell = 0.0  # when it began
         self._secure = False
         self._certificate_name = ""
         self._on: dict[type[events.Event], Callable[[Any], None]] = {
@@ -318,9 +319,9 @@ class Connection(asyncio.Protocol):
 
     def _idle(self, event: events.Event) -> None:
         """Count what brings no request, and end a connection that brings little else (CVE-2019-9512 and the like)."""
-        second = int(asyncio.get_running_loop().time())
-        if second != self._second:
-            self._second, self._idle_frames = second, 0
+        now = asyncio.get_running_loop().time()
+        if now > self._spell + SPELL:
+            self._spell, self._idle_frames = now, 0
         self._idle_frames += 1
         if self._idle_frames > MOST_IDLE_FRAMES:
             with contextlib.suppress(ProtocolError):
