@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from h2.errors import ErrorCodes
 
-from devices.emulator import faults, http2
+from devices.emulator import faults
 from devices.emulator.exchange import Opening, plain
 from devices.emulator.http2_faults import BROKEN, broken, endless_head
 from tests.devices.emulator.h2client import WAIT, Client
@@ -276,7 +276,8 @@ def test_a_window_stays_shut(peer: Http2Peer, client: Client) -> None:
     stream = client.ask("/h2/shut", b"x" * 40_000, end=False)
     client.until(lambda: [settings for settings in client.settings if settings == {4: 0}])
     assert client.give(stream, b"x" * 100_000) == 0
-    assert client.frames.outbound_flow_control_window == http2.ROOM - 40_000
+    client.listen(0.1)
+    assert client.frames.local_flow_control_window(stream) == -40_000
     other = client.ask("/h2/ok", b"small")
     client.listen(0.2)
     assert not client.answers[stream].over
