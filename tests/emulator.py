@@ -37,15 +37,17 @@ class EmulatorProcess:
             pass_fds=(ours,),
         )
         os.close(ours)
-        self.url = self._announced()
-        self.secure_url = self._announced() if any(flag.startswith("--tls-port") for flag in flags) else ""
+        self.url = self._announced("listening on")
+        secure, own = (any(flag.startswith(name) for flag in flags) for name in ("--tls-port", "--tls-folder"))
+        self.secure_url = self._announced("listening on") if secure else ""
+        self.authority = Path(self._announced("authority")) if own else None  # the file of its certificate
 
-    def _announced(self) -> str:
-        """Return the address that the emulator prints next."""
+    def _announced(self, what: str) -> str:
+        """Return what the emulator prints next: an address, or a file."""
         try:
             line = line_of(self.process)
-            if line.startswith("emulator listening on "):
-                return line.split()[-1]
+            if line.startswith(f"emulator {what} "):
+                return line.removeprefix(f"emulator {what} ").rstrip("\n")
             raise RuntimeError(f"the emulator did not start: {line!r}")
         except BaseException:
             self.stop()

@@ -19,6 +19,7 @@ class Board:
         self.services: Counter[str] = Counter()
         self.violations = 0
         self.trap_hits = 0
+        self.http2_connections = 0
         self.notes: dict[str, deque[dict[str, object]]] = {
             "violations": deque(maxlen=MOST_NOTES),
             "refusals": deque(maxlen=MOST_NOTES),
@@ -60,5 +61,6 @@ class Board:
             "violation_notes": list(self.notes["violations"]),
             "refusal_notes": list(self.notes["refusals"]),
             "trap_hits": self.trap_hits,
+            "http2_connections": self.http2_connections,
             "history": [self._seconds.get(now - back, 0) for back in range(HISTORY, 0, -1)],
         }

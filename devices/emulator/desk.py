@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from devices.emulator.control import SAFE, as_json, is_local, obey, told
-from devices.emulator.exchange import Early, Reply, Request, plain
+from devices.emulator.exchange import Early, Opening, Reply, Request, Session, plain
 from devices.emulator.services import Running, Wishes
 from devices.emulator.shared import Shared
 from devices.emulator.table import TRAP
@@ -23,7 +23,7 @@ FILES = {
 
 
 class FrontDesk:
-    """``wire.Desk`` for any number of services, by the name of their package. No two may own the same path."""
+    """``http2.Desk`` for any number of services, by the name of their package. No two may own the same path."""
 
     def __init__(self, shared: Shared, services: Mapping[str, Running]) -> None:
         self.shared = shared
@@ -50,6 +50,11 @@ class FrontDesk:
 
     def _owner(self, target: bytes) -> Running | None:
         return self._owners.get(target[: target.find(b"/", 1) + 1])
+
+    def greet(self, session: Session) -> Opening:
+        """Count an HTTP/2 connection, and say what it is opened with."""
+        self.shared.board.http2_connections += 1
+        return self.shared.opening
 
     def early(self, target: bytes) -> Early | None:
         """Say what happens before the body of a request for ``target`` is read, if anything."""

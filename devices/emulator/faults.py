@@ -1,7 +1,8 @@
 """Answers that go wrong on the wire, whatever the push service. Each is an ``exchange.Play``.
 
 They are what a sender meets in the field (a dying peer, a captive portal, a broken proxy, an attacker), so each one
-is as bad as it can be for as long as the sender stays on the line.
+is as bad as it can be for as long as the sender stays on the line. On HTTP/2 each has the nearest meaning on its stream
+(``devices.emulator.http2_line``); what only HTTP/2 can get wrong is in ``devices.emulator.http2_faults``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import zlib
 from functools import cache
 from itertools import cycle
 
+from devices.emulator import http2_faults
 from devices.emulator.exchange import Line, Play, date, status_line
 
 MEGABYTE = 1024 * 1024
@@ -55,9 +57,13 @@ async def garbage(line: Line, answer: bytes) -> None:
 
 
 def drip(seconds: float) -> Play:
-    """Send the status line, then one byte of an endless header every ``seconds``."""
+    """Send the status line, then one byte of an endless header every ``seconds``; on HTTP/2 an endless row of 103."""
+    on_stream = http2_faults.hints(seconds)
 
     async def play(line: Line, answer: bytes) -> None:
+        if line.stream is not None:  # a head that is never whole would hold up all its streams
+            await on_stream(line, answer)
+            return
         await line.write(answer[: answer.index(b"\r\n") + 2] + b"X-Drip: ")
         for octet in cycle(b"drip "):
             await asyncio.sleep(seconds)

@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devices.emulator import services
+from devices.emulator.certificates import Folder
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """The second, authenticated door: its port (0 = any), our certificate and key, and whose certificates we trust."""
+    """The second, authenticated door: its port (0 = any), our certificate and key, and whose certificates we trust.
+
+    ``folder`` is where certificate and key are made, if they are not there yet; None when they were given.
+    """
 
     port: int
     certificate: Path
     key: Path
     authority: Path
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--port", type=int, default=8100, help="port on 127.0.0.1; 0 picks a free one (default: %(default)s)")
     add("--ledger", type=Path, help="append one JSON line for every push to this file, before it is answered")
     add("--phones", type=int, default=60, metavar="N", help="phones on the wall (default: %(default)s)")
-    add("--tls-port", type=int, metavar="PORT", help="also listen with TLS, for authenticated channels")
+    add("--tls-port", type=int, metavar="PORT", help="also listen with TLS, for HTTP/2 and authenticated channels")
     add("--tls-certificate", type=Path, metavar="PEM", help="certificate of the emulator")
     add("--tls-key", type=Path, metavar="PEM", help="its private key")
     add("--tls-authority", type=Path, metavar="PEM", help="who signs the certificates of senders")
+    add("--tls-folder", type=Path, metavar="DIR", help="in place of the three: make certificates here, or take them")
     add("--lifeline-fd", type=int, metavar="FD", help="exit when this file descriptor reaches its end")
     for service in services.found().values():
         service.add_arguments(parser)
@@ -55,8 +61,15 @@ def read(parsed: argparse.Namespace) -> Options:
 
 def _tls(parsed: argparse.Namespace) -> Tls | None:
     files = (parsed.tls_certificate, parsed.tls_key, parsed.tls_authority)
+    if parsed.tls_folder is not None:
+        if parsed.tls_port is None:
+            raise ValueError("--tls-folder needs --tls-port")
+        if files[:2] != (None, None):
+            raise ValueError("--tls-folder has a certificate and a key of its own")
+        own = Folder(parsed.tls_folder)
+        return Tls(parsed.tls_port, own.server, own.server_key, parsed.tls_authority or own.authority, own.path)
     if parsed.tls_port is None:
         return None
     if None in files:
-        raise ValueError("--tls-port needs --tls-certificate, --tls-key and --tls-authority")
+        raise ValueError("--tls-port needs --tls-folder, or --tls-certificate, --tls-key and --tls-authority")
     return Tls(parsed.tls_port, *files)

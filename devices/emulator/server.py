@@ -6,14 +6,16 @@ import asyncio
 import os
 import signal
 import ssl
+from pathlib import Path
 
-from devices.emulator import services
+from devices.emulator import certificates, services
 from devices.emulator.clock import Clock
 from devices.emulator.desk import FrontDesk
+from devices.emulator.door import PROTOCOLS, Door
 from devices.emulator.ledger import Ledger
-from devices.emulator.options import Options, Tls
+from devices.emulator.options import Options
 from devices.emulator.shared import Shared
-from devices.emulator.wire import Connection, Outbox
+from devices.emulator.wire import Outbox
 
 HOST = "127.0.0.1"
 BACKLOG = 1024
@@ -22,7 +24,10 @@ BACKLOG = 1024
 def run(options: Options) -> None:
     """Serve until SIGTERM, SIGINT or the end of the lifeline. Prints where it listens.
 
-    Raises OSError when a port is taken or the ledger can no longer be written, ssl.SSLError for unusable certificates.
+    With a folder for certificates it also prints the file of the authority that clients are to trust.
+
+    Raises OSError when a port is taken or the ledger can no longer be written, ssl.SSLError or ValueError for
+    unusable certificates.
     """
     asyncio.run(_serve(options))
 
@@ -39,20 +44,20 @@ async def _serve(options: Options) -> None:
     started = {name: service.start(options.settings[name], shared) for name, service in services.found().items()}
     desk = FrontDesk(shared, started)
     outbox = Outbox(ledger, loop)
-    connections: set[Connection] = set()
-
-    async def listen(port: int, context: ssl.SSLContext | None) -> asyncio.Server:
-        return await loop.create_server(
-            lambda: Connection(desk, outbox, connections), HOST, port, backlog=BACKLOG, ssl=context
-        )
-
-    servers = [await listen(options.port, None)]
+    door = Door(desk, outbox)
+    servers = [await loop.create_server(door.plain, HOST, options.port, backlog=BACKLOG)]
     shared.url = f"http://{HOST}:{_port(servers[0])}"
     print(f"emulator listening on {shared.url}", flush=True)
     if options.tls is not None:
-        servers.append(await listen(options.tls.port, _context(options.tls)))
+        tls = options.tls
+        if tls.folder is not None:
+            certificates.provide(tls.folder)
+        context = context_of(tls.certificate, tls.key, tls.authority)
+        servers.append(await loop.create_server(door.secure, HOST, tls.port, backlog=BACKLOG, ssl=context))
         shared.secure_url = f"https://{HOST}:{_port(servers[1])}"
         print(f"emulator listening on {shared.secure_url}", flush=True)
+        if tls.folder is not None:
+            print(f"emulator authority {certificates.Folder(tls.folder).authority}", flush=True)
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait((stopped, outbox.failure), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
@@ -61,8 +66,7 @@ async def _serve(options: Options) -> None:
         signal.signal(number, signal.SIG_IGN)
     for server in servers:
         server.close()
-    for connection in list(connections):
-        connection.transport.abort()
+    door.abort()
     ledger.close()
     if outbox.failure.done():
         outbox.failure.result()
@@ -79,9 +83,13 @@ def _port(server: asyncio.Server) -> int:
     return port
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
-    """Ask for a certificate without insisting: a push without one is to get its 403, not a broken handshake."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tls.authority))
-    context.load_cert_chain(tls.certificate, tls.key)
+def context_of(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
+    """Return what a TLS door shows and asks for, from three PEM files.
+
+    It asks for a certificate without insisting: a push without one is to get its 403, not a broken handshake.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority))
+    context.load_cert_chain(certificate, key)
     context.verify_mode = ssl.CERT_OPTIONAL
+    context.set_alpn_protocols(list(PROTOCOLS))
     return context

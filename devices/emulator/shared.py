@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from devices.emulator.board import Board
 from devices.emulator.clock import Clock
+from devices.emulator.exchange import Opening
 from devices.emulator.ledger import Ledger
 from devices.emulator.wall import Wall
 
@@ -13,13 +14,15 @@ from devices.emulator.wall import Wall
 class Shared:
     """One clock, one ledger, one board and one wall with ``places`` screens.
 
-    ``url`` and ``secure_url`` are the origins under which the emulator listens, "" until that is known.
+    ``opening`` is what HTTP/2 connections are opened with. ``url`` and ``secure_url`` are the origins under which the
+    emulator listens, "" until that is known.
     """
 
     def __init__(self, clock: Clock, ledger: Ledger, places: int) -> None:
         self.clock = clock
         self.ledger = ledger
         self._places = places
+        self.opening = Opening()
         self.url = ""
         self.secure_url = ""
         self.latency: Callable[[], float] = lambda: 0.0  # seconds that every answer takes, drawn anew each time

@@ -32,13 +32,20 @@ class Desk(Protocol):
         """Decide about one request."""
 
 
+class Answering(Protocol):
+    """Where an answer goes: a connection of HTTP/1.1 or a stream of HTTP/2."""
+
+    def deliver(self, reply: Reply) -> None:
+        """Send ``reply``, unless the peer has left. Its line is in the ledger."""
+
+
 class Outbox:
     """Gathers the answers of one turn of the event loop and sends them once the ledger is written."""
 
     def __init__(self, ledger: Ledger, loop: asyncio.AbstractEventLoop) -> None:
         self._ledger = ledger
         self._loop = loop
-        self._answers: list[tuple[Connection, Reply]] = []
+        self._answers: list[tuple[Answering, Reply]] = []
         self._called = False
         self.failure: asyncio.Future[None] = loop.create_future()
 
@@ -48,9 +55,9 @@ class Outbox:
             self._called = True
             self._loop.call_soon(self._flush)
 
-    def put(self, connection: Connection, reply: Reply) -> None:
+    def put(self, asker: Answering, reply: Reply) -> None:
         """Send ``reply`` at the end of this turn."""
-        self._answers.append((connection, reply))
+        self._answers.append((asker, reply))
         self.call()
 
     def _flush(self) -> None:
@@ -62,22 +69,15 @@ class Outbox:
             if not self.failure.done():
                 self.failure.set_exception(error)
             return
-        for connection, reply in answers:
-            transport = connection.transport
-            if transport.is_closing():
-                continue
-            if reply.successor is not None:
-                connection.hand_over(reply.successor)
-                continue
-            transport.write(reply.answer)
-            if reply.close:
-                transport.close()
+        for asker, reply in answers:
+            asker.deliver(reply)
 
 
 class Connection(asyncio.Protocol):
     """One socket. httptools calls the ``on_`` methods, asyncio the others; ``Line`` is what behaviours see of it."""
 
     transport: asyncio.Transport
+    stream = None  # of exchange.Line
 
     def __init__(self, desk: Desk, outbox: Outbox, open_ones: set[Connection]) -> None:
         self._desk = desk
@@ -103,9 +103,7 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._open_ones.add(self)
         self._secure = transport.get_extra_info("ssl_object") is not None
-        certificate = transport.get_extra_info("peercert") or {}
-        for part in certificate.get("subject", ()):
-            self._certificate_name = dict(part).get("commonName", self._certificate_name)
+        self._certificate_name = certified_name(transport)
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -199,6 +197,18 @@ class Connection(asyncio.Protocol):
         self._busy = True
         self._task = asyncio.create_task(self._play(reply))
 
+    def deliver(self, reply: Reply) -> None:
+        """Send ``reply``, unless the peer has left. Its line is in the ledger."""
+        transport = self.transport
+        if transport.is_closing():
+            return
+        if reply.successor is not None:
+            self.hand_over(reply.successor)
+            return
+        transport.write(reply.answer)
+        if reply.close:
+            transport.close()
+
     async def _play(self, reply: Reply) -> None:
         if reply.seconds:
             await asyncio.sleep(reply.seconds)
@@ -268,7 +278,21 @@ class Connection(asyncio.Protocol):
 
     def reset(self) -> None:
         """Close with a TCP RST."""
-        peer = self.transport.get_extra_info("socket")
-        if peer is not None:
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOTHING)
-        self.transport.abort()
+        reset(self.transport)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Close a connection with a TCP RST."""
+    peer = transport.get_extra_info("socket")
+    if peer is not None:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOTHING)
+    transport.abort()
+
+
+def certified_name(transport: asyncio.BaseTransport) -> str:
+    """Return the CN the client proved with its certificate, "" without one."""
+    name = ""
+    certificate = transport.get_extra_info("peercert") or {}
+    for part in certificate.get("subject", ()):
+        name = dict(part).get("commonName", name)
+    return name
