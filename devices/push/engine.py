@@ -7,7 +7,7 @@ their own, for what is a good number of connections differs.
 One engine belongs to one thread of one process and is made after fork. What libcurl is told: a wall-clock deadline
 over the whole exchange, no redirects, no proxy, no cookies, no .netrc, no decompression, at most 64 KiB of body and
 16 KiB of headers, TLS always verified, and every address judged after it was resolved and before the socket is opened
-(guard.py). A request never leaves twice by itself.
+(guard.py). A request never leaves twice by itself, unless the server says that it did not look at it.
 
 A kept connection that was used within the last second is not looked at before it is used again (libcurl's choice): if
 the service closed it meanwhile, that one exchange is called ambiguous.
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import io
 import re
-import select
 import socket
 import time
 from collections import deque
@@ -29,7 +28,7 @@ from typing import Any, Generic, TypeVar
 import certifi
 import pycurl
 
-from devices.push import guard
+from devices.push import guard, polling
 from devices.push.base import Answer, ClientCertificate, Lost, Request
 from devices.push.headers import parsed
 
@@ -44,6 +43,7 @@ CONNECTIONS = 16
 # What libcurl says when the server did not look at a stream: RST_STREAM with REFUSED_STREAM, or GOAWAY with a lower
 # last stream id (RFC 9113, 8.7 and 6.8). It says so nowhere else; being told costs 4 to 6 µs a push. Its other words,
 # "REFUSED_STREAM, retrying", are none of this: on a handle that was refused before, they come with any failure.
+AGAIN = 3  # how often a request is sent once more that the server said it did not look at (RFC 9113, 8.7)
 NOT_LOOKED_AT = re.compile(rb"HTTP/2 stream [0-9]+ refused by server")
 PATIENCE = 1.0  # seconds after which a request that is out no longer counts against the concurrency
 LONGEST_NAP = 1.0  # seconds between two looks at the connections when libcurl names no nearer moment
@@ -107,6 +107,8 @@ class _Exchange:
     started: float = 0.0  # on the monotonic clock
     slow: bool = False  # out for longer than PATIENCE
     untouched: bool = False  # the server said that it did not look at the request
+    sent: bytes = b""  # the request's body
+    again: int = 0  # how often it was sent once more
 
     def __post_init__(self) -> None:
         self.heard = _Block(self.flood)
@@ -158,6 +160,7 @@ class Engine(Generic[T]):
         """
         self.concurrency, self.limit = concurrency, max(limit, concurrency)
         self._allow = allow
+        self._deadline = deadline
         self._options = _options(deadline, connect_timeout, user_agent, authorities or certifi.where())
         self._multis = {False: pycurl.CurlMulti(), True: pycurl.CurlMulti()}  # HTTP/1.1, HTTP/2
         for multi in self._multis.values():
@@ -211,6 +214,10 @@ class Engine(Generic[T]):
         if request.method != exchange.method:
             handle.setopt(pycurl.CUSTOMREQUEST, request.method)
         exchange.tag, exchange.size, exchange.method, exchange.untouched = tag, size, request.method, False
+        exchange.sent = request.body
+        if exchange.again:
+            exchange.again = 0
+            handle.setopt(pycurl.TIMEOUT_MS, int(self._deadline * 1000))
         exchange.multi.add_handle(handle)
         self._streams += http2
         self._out[handle] = exchange
@@ -237,10 +244,7 @@ class Engine(Generic[T]):
                 break
             # milliseconds until libcurl has something to do by itself; -1: nothing
             soon = min([LONGEST_NAP, *[multi.timeout() / 1000 for multi in multis if multi.timeout() >= 0]])
-            if len(multis) == 1:
-                multis[0].select(min(left, soon))
-            else:
-                _select(multis, min(left, soon))
+            polling.wait(multis, min(left, soon))
         return []
 
     def _busy(self) -> list[Any]:
@@ -262,9 +266,25 @@ class Engine(Generic[T]):
         while True:
             left, done, failed = multi.info_read()
             answers += [self._answer(handle, 0, "") for handle in done]
-            answers += [self._answer(handle, code, text) for handle, code, text in failed]
+            answers += [self._answer(handle, code, text) for handle, code, text in failed if not self._resent(handle)]
             if not left:
                 return answers
+
+    def _resent(self, handle: Any) -> bool:
+        """Send a request once more that the server did not look at, within its deadline; return whether it was."""
+        exchange = self._out[handle]
+        left = self._deadline - (time.monotonic() - exchange.started)
+        if not exchange.untouched or exchange.again >= AGAIN or left <= 0:
+            return False
+        exchange.multi.remove_handle(handle)
+        exchange.heard.take()
+        exchange.body.clear()
+        exchange.untouched = False
+        exchange.again += 1
+        handle.setopt(pycurl.TIMEOUT_MS, max(1, int(left * 1000)))
+        handle.setopt(pycurl.READFUNCTION, io.BytesIO(exchange.sent).read)
+        exchange.multi.add_handle(handle)
+        return True
 
     def _answer(self, handle: Any, code: int, text: str) -> tuple[T, Answer]:
         exchange = self._out.pop(handle)
@@ -312,20 +332,6 @@ class Engine(Generic[T]):
             handle.setopt(pycurl.SSLCERT_BLOB, certificate.certificate.encode() or b" ")
             handle.setopt(pycurl.SSLKEY_BLOB, certificate.key.encode() or b" ")
         return exchange
-
-
-def _select(multis: list[Any], seconds: float) -> None:
-    """Wait until a connection of any of these has something to do."""
-    reading: list[int] = []
-    writing: list[int] = []
-    for multi in multis:
-        read, write, _errors = multi.fdset()
-        reading += read
-        writing += write
-    if reading or writing:
-        select.select(reading, writing, [], seconds)
-    else:
-        time.sleep(min(seconds, 0.01))
 
 
 def _options(deadline: float, connect_timeout: float, user_agent: str, authorities: str) -> dict[int, Any]:
