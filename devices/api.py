@@ -149,12 +149,17 @@ FIELDS_SCHEMA = {
 }
 
 
-def body_schema(*required: str) -> dict[str, Any]:
+def request_body(schema: dict[str, Any], content: str = "application/json") -> dict[str, Any]:
     """Return the OpenAPI description of a body."""
+    return {"requestBody": {"required": True, "content": {content: {"schema": schema}}}}
+
+
+def body_schema(*required: str) -> dict[str, Any]:
+    """Return the OpenAPI description of a registration, or of a change to one."""
     schema = {"type": "object", "properties": FIELDS_SCHEMA, "additionalProperties": False}
     if required:
         schema["required"] = list(required)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return request_body(schema)
 
 
 ERRORS: dict[Any, Any] = dict.fromkeys((400, 401, 404, 413, 415, 422, 429), Detail)

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -29,6 +28,7 @@ from devices.common.secrets import digest, new_key
 from devices.models import App, Device
 from devices.push.base import AddressRefused
 from devices.push.services import all_services, find
+from devices.targets import let_through
 from devices.upsert import ALIVE, Write, upsert
 from devices.versions import rank
 
@@ -162,7 +162,7 @@ class _Reader:
         if "service" in self.problems:
             return ""
         try:
-            return find(service).clean_address(raw.strip(), extra_hosts=frozenset({settings.EMULATOR} - {""}))
+            return find(service).clean_address(raw.strip(), extra_hosts=let_through())
         except AddressRefused as refusal:
             self.problems["address"] = _("address: %(problem)s") % {"problem": refusal}
             return ""

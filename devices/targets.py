@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.conf import settings
+
 from devices.push.base import Target
 from devices.versions import unranked
+
+
+def let_through() -> frozenset[str]:
+    """Return the ``host:port`` pairs that an operator's setting lets through beside the services' own: the emulator."""
+    return frozenset({settings.EMULATOR} - {""})
+
 
 NO_KEYS: Mapping[str, str] = {}
 

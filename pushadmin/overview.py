@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from campaigns import control
+from campaigns.compose.own_browser import may_send
 from campaigns.models import Breaker, Campaign, Worker
 from campaigns.monitor import stats
 from campaigns.monitor.stats import Progress
@@ -118,9 +119,7 @@ def warnings(user: Any) -> dict[str, Any]:
 
 def browser_apps(user: Any) -> list[App]:
     """Return the Apps that ``user`` may send to their own browser for, the newest first, at most 50."""
-    if not (user.has_perm("campaigns.add_campaign") or user.has_perm("devices.add_device")):
-        return []
-    if not user.has_perm("devices.view_app"):
+    if not may_send(user):
         return []
     return [*App.objects.filter(credentials__service=subscribing.SERVICE).order_by("-pk")[:50]]
 

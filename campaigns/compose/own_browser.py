@@ -25,14 +25,18 @@ from devices.push.services import find
 from devices.registration import RegistrationRefused, Taken
 
 
+def may_send(user: Any) -> bool:
+    """Return whether ``user`` may send to the browser in front of them: its service worker is a page of the App."""
+    writes = user.has_perm("campaigns.add_campaign") or user.has_perm("devices.add_device")
+    return bool(writes and user.has_perm("devices.view_app"))
+
+
 def this_browser(request: HttpRequest, pk: int) -> HttpResponse:
     """Tell what subscribing needs (GET); register the browser as a test device of the App and send to it (POST).
 
     A GET is answered with JSON, a POST with a fragment that says what came of it.
     """
-    if not (request.user.has_perm("campaigns.add_campaign") or request.user.has_perm("devices.add_device")):
-        raise PermissionDenied
-    if not request.user.has_perm("devices.view_app"):  # the service worker is the App's
+    if not may_send(request.user):
         raise PermissionDenied
     app = get_object_or_404(App, pk=pk)
     if request.method != "POST":

@@ -11,7 +11,7 @@ from ninja import Status
 from campaigns.models import Report
 from campaigns.monitor import reports
 from campaigns.pipeline.reports import NotOurs, read
-from devices.api import ERRORS, Refused, api
+from devices.api import ERRORS, Refused, api, request_body
 
 LIMIT = 512  # bytes
 WORDS = {"shown": Report.Word.SHOWN, "clicked": Report.Word.CLICKED, "dismissed": Report.Word.DISMISSED}
@@ -30,7 +30,7 @@ SCHEMA = {
     "/reports",
     auth=None,
     response={204: None, 503: ERRORS[400], **ERRORS},
-    openapi_extra={"requestBody": {"required": True, "content": {"text/plain": {"schema": SCHEMA}}}},
+    openapi_extra=request_body(SCHEMA, "text/plain"),
     summary="Tell what became of a push",
 )
 def report(request: Any) -> Status[None]:

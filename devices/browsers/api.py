@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from ninja import Schema, Status
 from ninja.security import HttpBearer
 
-from devices.api import ERRORS, FIELDS_SCHEMA, Refused, api, body_of, limited
+from devices.api import ERRORS, FIELDS_SCHEMA, Refused, api, body_of, limited, request_body
 from devices.browsers import subscribing
 from devices.browsers.user_agents import model_of
 from devices.models import Site
@@ -68,16 +68,11 @@ class PublishableKey(HttpBearer):
         return site
 
 
-def body(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the OpenAPI description of a body."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
 @api.post(
     "/browsers",
     auth=PublishableKey(),
     response={200: Subscribed, 201: Subscribed, 403: ERRORS[400], 409: ERRORS[400], **ERRORS},
-    openapi_extra=body(SCHEMA),
+    openapi_extra=request_body(SCHEMA),
     summary="Subscribe a browser",
 )
 @limited
@@ -93,7 +88,9 @@ def subscribe(request: Any) -> Status[dict[str, Any]]:
     "/browsers",
     auth=PublishableKey(),
     response={204: None, 403: ERRORS[400], **ERRORS},
-    openapi_extra=body({"type": "object", "properties": {"subscription": SUBSCRIPTION}, "required": ["subscription"]}),
+    openapi_extra=request_body(
+        {"type": "object", "properties": {"subscription": SUBSCRIPTION}, "required": ["subscription"]}
+    ),
     summary="Unsubscribe a browser",
 )
 @limited

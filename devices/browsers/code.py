@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -16,14 +15,6 @@ WORKER = "/pushadmin-worker.js"  # where the site puts the service worker
 SCOPE = "/pushadmin-{slug}/"
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """What a site needs, or why it cannot be told yet."""
-
-    snippet: str
-    worker: str
-
-
 @cache
 def _source(name: str) -> str:
     return (Path(__file__).parent / name).read_text()
@@ -31,17 +22,16 @@ def _source(name: str) -> str:
 
 def worker(app: App, base: str, site: Site | None) -> str:
     """Return the service worker. ``base`` is this dashboard's own address; without a site it registers nobody anew."""
-    return _headed(app, _source("worker.js"), base, {"key": site.key if site else ""})
+    return _headed(app, "worker.js", base, public_key(app), {"key": site.key if site else ""})
 
 
-def snippet(app: App, base: str, site: Site) -> str:
-    """Return the snippet for a page."""
-    return _headed(
-        app, _source("snippet.js"), base, {"key": site.key, "worker": WORKER, "scope": SCOPE.format(slug=app.slug)}
-    )
+def snippet(app: App, base: str, site: Site, key: str) -> str:
+    """Return the snippet for a page; ``key`` is the App's public one."""
+    scope = SCOPE.format(slug=app.slug)
+    return _headed(app, "snippet.js", base, key, {"key": site.key, "worker": WORKER, "scope": scope})
 
 
-def _headed(app: App, source: str, base: str, more: dict[str, str]) -> str:
-    told = {"version": VERSION, "url": f"{base}/api/v1", "applicationKey": public_key(app), **more}
+def _headed(app: App, name: str, base: str, key: str, more: dict[str, str]) -> str:
+    told = {"version": VERSION, "url": f"{base}/api/v1", "applicationKey": key, **more}
     head = f"// PushAdmin {VERSION}, made for the App “{app.slug}”."
-    return f"{head}\nconst PUSHADMIN = {json.dumps(told, indent=2)};\n{source}"
+    return f"{head}\nconst PUSHADMIN = {json.dumps(told, indent=2)};\n{_source(name)}"

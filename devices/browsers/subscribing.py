@@ -6,7 +6,6 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from devices.common import zones
@@ -23,6 +22,7 @@ from devices.registration import (
     registered,
     retire,
 )
+from devices.targets import let_through
 
 SERVICE = "webpush"
 OWN = ("installation", "language", "time_zone", "tags", "attributes")  # what a page may say beside the subscription
@@ -123,7 +123,7 @@ def _locked(app: App, endpoint: str) -> Device | None:
 
 def _clean(endpoint: str) -> str:
     try:
-        return find(SERVICE).clean_address(endpoint.strip(), extra_hosts=frozenset({settings.EMULATOR} - {""}))
+        return find(SERVICE).clean_address(endpoint.strip(), extra_hosts=let_through())
     except AddressRefused:
         return ""
 

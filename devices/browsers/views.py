@@ -88,7 +88,7 @@ def context(request: HttpRequest, app: App) -> dict[str, Any]:
     key = public_key(app)
     row = Site.objects.filter(app=app).prefetch_related("origins").first() if key else None
     origins = [one.origin for one in row.origins.all()] if row else []
-    snippet = code.snippet(app, base_of(request), row) if row and origins else ""
+    snippet = code.snippet(app, base_of(request), row, key) if row and origins else ""
     return {"browsers_key": key, "site": row, "origins": "\n".join(origins), "snippet": snippet, "worker": code.WORKER}
 
 

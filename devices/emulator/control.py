@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from devices.emulator.exchange import Reply, Request, plain
 from devices.emulator.services import Wishes
@@ -19,6 +20,12 @@ SAFE = (
     ("Cache-Control", "no-store"),
 )
 LOCAL = frozenset(("127.0.0.1", "localhost", "[::1]"))
+
+
+def target_of(address: str) -> bytes:
+    """Return path and query of an address, or of what stands after its host."""
+    url = urlsplit(address)
+    return (url.path + (f"?{url.query}" if url.query else "")).encode()
 
 
 def is_local(request: Request) -> bool:

@@ -76,6 +76,17 @@ class Table(Generic[Act]):
         return found
 
 
+def always(act: Act) -> Callable[[str], Act]:
+    """Return what makes a behaviour without argument."""
+
+    def make(argument: str) -> Act:
+        if argument:
+            raise ValueError(f"takes no argument: {argument}")
+        return act
+
+    return make
+
+
 def number(argument: str, most: int) -> int:
     """Read a number from 0 to ``most``. Raises ValueError."""
     if not (argument.isascii() and argument.isdigit()) or int(argument) > most:

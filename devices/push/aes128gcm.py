@@ -1,7 +1,7 @@
 """Encryption of a message for one browser: RFC 8291 (Web Push) with the content encoding of RFC 8188, one record.
 
-Every message has a key pair and a salt of its own. Measured with OpenSSL 3 on one core: 55 µs, of which agreeing on the
-secret takes 31, the key pair 12, the rest is hashing and AES.
+Every message has a key pair and a salt of its own. `make bench` on one core, OpenSSL 3: 66 µs with its signature, of
+which agreeing on the secret takes 31 and making the key pair 8.
 """
 
 from __future__ import annotations

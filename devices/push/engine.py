@@ -41,7 +41,7 @@ UNWANTED = ["Expect:", "Accept:"]  # headers libcurl would add by itself
 # after all, gets more. Apple takes many short ones for an attack.
 CONNECTIONS = 16
 # What libcurl says when the server did not look at a stream: RST_STREAM with REFUSED_STREAM, or GOAWAY with a lower
-# last stream id (RFC 9113, 8.7 and 6.8). It says so nowhere else; being told costs 4 to 6 µs a push. Its other words,
+# last stream id (RFC 9113, 8.7 and 6.8). It says so nowhere else; being told costs 6 to 9 µs a push. Its other words,
 # "REFUSED_STREAM, retrying", are none of this: on a handle that was refused before, they come with any failure.
 AGAIN = 3  # how often a request is sent once more that the server said it did not look at (RFC 9113, 8.7)
 NOT_LOOKED_AT = re.compile(rb"HTTP/2 stream [0-9]+ refused by server")

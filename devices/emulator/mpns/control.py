@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
 
-from devices.emulator.control import text
+from devices.emulator.control import target_of, text
 from devices.emulator.exchange import Early, Reply, Request
 from devices.emulator.mpns import behaviours
 from devices.emulator.mpns.answers import SPELLINGS
@@ -87,9 +86,7 @@ class Control:
 
     def _channel(self, address: str) -> Channel:
         """Find a channel by its URI or the path of it."""
-        url = urlsplit(address)
-        target = url.path + (f"?{url.query}" if url.query else "")
-        channel = self.mpns.channels.find(target.encode())
+        channel = self.mpns.channels.find(target_of(address))
         if channel is None:
             raise ValueError(f"no such channel: {address}")
         return channel

@@ -24,14 +24,7 @@ def _only(turn: Turn) -> Act:
 
 
 def _always(turn: Turn) -> Make:
-    """Return what makes a behaviour without argument."""
-
-    def make(argument: str) -> Act:
-        if argument:
-            raise ValueError(f"takes no argument: {argument}")
-        return _only(turn)
-
-    return make
+    return table.always(_only(turn))
 
 
 def _times(turn: Turn) -> Make:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
 
-from devices.emulator.control import text
+from devices.emulator.control import target_of, text
 from devices.emulator.exchange import Early, Reply, Request
 from devices.emulator.services import Wishes
 from devices.emulator.webpush import behaviours
@@ -129,9 +128,7 @@ class Control:
 
     def _subscription(self, endpoint: str) -> Subscription:
         """Find a subscription by its endpoint or the path and query of it."""
-        url = urlsplit(endpoint)
-        target = url.path + (f"?{url.query}" if url.query else "")
-        subscription = self.service.subscriptions.find(target.encode())
+        subscription = self.service.subscriptions.find(target_of(endpoint))
         if subscription is None:
             raise ValueError(f"no such subscription: {endpoint}")
         return subscription

@@ -25,7 +25,7 @@ from devices.emulator.exchange import Early, Opening, Play, Reply, Request, Sess
 from devices.emulator.http2_faults import broken, go_away, reset_after_head, reset_stream
 from devices.emulator.ledger import Entry, Ledger
 from devices.emulator.server import context_of
-from devices.emulator.table import Behaviour, Table, number, seconds
+from devices.emulator.table import Behaviour, Table, always, number, seconds
 from devices.emulator.wire import Outbox
 
 WAIT = 10.0  # seconds for anything that the service is asked from outside its loop
@@ -47,15 +47,6 @@ class Turn:
 Make = Callable[[str], Turn]
 
 
-def _always(turn: Turn) -> Make:
-    def make(argument: str) -> Turn:
-        if argument:
-            raise ValueError(f"takes no argument: {argument}")
-        return turn
-
-    return make
-
-
 def _of_seconds(play: Callable[[float], Play]) -> Make:
     return lambda argument: Turn(play(max(seconds(argument, "50"), 0.001)))
 
@@ -65,24 +56,24 @@ def _of_number(play: Callable[[int], Play], default: str) -> Make:
 
 
 def _untaken(play: Play) -> Make:
-    return _always(Turn(play, taken=False))
+    return always(Turn(play, taken=False))
 
 
 def _playing(play: Play) -> Make:
-    return _always(Turn(play))
+    return always(Turn(play))
 
 
 ALARM = b'{"reason":"Shutdown"}'
 _bad_head = http2_faults.bad_head
 ROWS: tuple[tuple[str, str, Make], ...] = (
-    ("ok", "200", _always(Turn())),
+    ("ok", "200", always(Turn())),
     ("status", "-n: that status", lambda argument: Turn(status=number(argument, 599), taken=argument.startswith("2"))),
     ("big", "200 with a body of n (1,000,000) bytes", lambda n: Turn(body=b"x" * number(n or "1000000", 10**9))),
     ("slow", "200 after n (50) ms", lambda n: Turn(seconds=seconds(n, "50"))),
     ("slow-accept", "looked at after n (50) ms, then 200", lambda n: Turn(early=Early(seconds=seconds(n, "50")))),
-    ("last", "200, and then GOAWAY and the end of the connection", _always(Turn(close=True))),
+    ("last", "200, and then GOAWAY and the end of the connection", always(Turn(close=True))),
     # a stream that fails; not taken
-    ("refused", "REFUSED_STREAM as soon as the head is there", _always(Turn(early=Early(reset=True), taken=False))),
+    ("refused", "REFUSED_STREAM as soon as the head is there", always(Turn(early=Early(reset=True), taken=False))),
     ("refused-late", "REFUSED_STREAM once the body is there", _untaken(reset_stream(ErrorCodes.REFUSED_STREAM))),
     ("http11-required", "HTTP_1_1_REQUIRED", _untaken(reset_stream(ErrorCodes.HTTP_1_1_REQUIRED))),
     # a stream that fails after it was taken
@@ -101,7 +92,7 @@ ROWS: tuple[tuple[str, str, Make], ...] = (
     ("goaway-lost", "GOAWAY with this stream, then the end", _playing(http2_faults.go_away_unanswered)),
     ("close", "the end of the connection (FIN)", _playing(http2_faults.close_connection)),
     ("break", "the end of the connection (RST)", _playing(http2_faults.reset_connection)),
-    ("shut", "a window of 0: of the body no more than it had arrives", _always(Turn(early=Early(shut=True)))),
+    ("shut", "a window of 0: of the body no more than it had arrives", always(Turn(early=Early(shut=True)))),
     ("allow", "200, and n (100) streams at once from now on", _of_number(http2_faults.allowing, "100")),
     # slow answers
     ("hints", "n (3) times 103, then 200", _of_number(lambda n: http2_faults.informing(103, n), "3")),
