@@ -88,6 +88,13 @@ def says(firefox: Firefox, selector: str, text: str) -> None:
     until(lambda: text in firefox.text(selector), 15, f"“{text}”", saw=lambda: firefox.text(selector))
 
 
+def subscribe(firefox: Firefox, site_url: str) -> None:
+    """Open the example site and press its button."""
+    firefox.open(f"{site_url}/index.html")
+    firefox.click("#subscribe")
+    says(firefox, "#said", "You will be told.")
+
+
 def titles(firefox: Firefox) -> list[tuple[str, str]]:
     return [(one["title"], one["body"]) for one in firefox.notifications()]
 
@@ -95,9 +102,7 @@ def titles(firefox: Firefox) -> list[tuple[str, str]]:
 def test_a_visitor_subscribes_is_sent_a_campaign_reports_it_and_leaves(
     visited: House, firefox: Firefox, site_url: str
 ) -> None:
-    firefox.open(f"{site_url}/index.html")
-    firefox.click("#subscribe")
-    says(firefox, "#said", "You will be told.")
+    subscribe(firefox, site_url)
     device = Device.objects.get()
     assert (device.service, device.status, device.attributes) == ("webpush", "active", {"town": "Boston"})
     assert [tag.name for tag in device.tags.all()] == ["storm-warnings"]
@@ -139,9 +144,7 @@ def test_a_visitor_subscribes_is_sent_a_campaign_reports_it_and_leaves(
 def test_who_has_left_stays_away_and_who_has_not_is_told_of_on_every_visit(
     visited: House, firefox: Firefox, site_url: str
 ) -> None:
-    firefox.open(f"{site_url}/index.html")
-    firefox.click("#subscribe")
-    says(firefox, "#said", "You will be told.")
+    subscribe(firefox, site_url)
     device = Device.objects.get()
     Device.objects.update(language="xx")
     firefox.open(f"{site_url}/index.html?again")
@@ -162,9 +165,7 @@ def test_who_has_left_stays_away_and_who_has_not_is_told_of_on_every_visit(
 def test_a_visitor_of_a_former_key_is_subscribed_anew_on_the_next_visit(
     visited: House, firefox: Firefox, site_url: str, tmp_path: Path
 ) -> None:
-    firefox.open(f"{site_url}/index.html")
-    firefox.click("#subscribe")
-    says(firefox, "#said", "You will be told.")
+    subscribe(firefox, site_url)
     former = Device.objects.get()
     private = vapid.new_key()
     secret: Any = {"contact": "mailto:ops@example.org", "private": private}
@@ -182,9 +183,7 @@ def test_a_visitor_of_a_former_key_is_subscribed_anew_on_the_next_visit(
 def test_a_subscription_that_the_browser_renews_by_itself_is_told(
     visited: House, firefox: Firefox, site_url: str
 ) -> None:
-    firefox.open(f"{site_url}/index.html")
-    firefox.click("#subscribe")
-    says(firefox, "#said", "You will be told.")
+    subscribe(firefox, site_url)
     before = Device.objects.get().address
     visited.emulator.control("webpush/forget", {})
     until(lambda: firefox.run(MINE) not in {"", before}, 20, "the new endpoint")
@@ -247,9 +246,7 @@ def heard(word: Report.Word) -> bool:
 def test_a_click_opens_its_target_and_is_reported_as_a_click_alone(
     visited: House, firefox: Firefox, site_url: str
 ) -> None:
-    firefox.open(f"{site_url}/index.html")
-    firefox.click("#subscribe")
-    says(firefox, "#said", "You will be told.")
+    subscribe(firefox, site_url)
     campaign = visited.send(content={**HELLO, "link": f"{site_url}/index.html?coast"})
     # Again until it is heard: the window of a notification takes a moment to listen.
     clicked = lambda: heard(Report.Word.CLICKED) or (firefox.chrome(CLICK) and heard(Report.Word.CLICKED))  # noqa: E731
