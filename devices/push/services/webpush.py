@@ -118,7 +118,7 @@ class Options:
     urgency: str = asked("Urgency", "What it may cost the battery.", "choice", "normal", choices=URGENCIES)
     kept: int = asked(
         "Kept for a browser that is away",
-        "After that the push service throws it away.",
+        "After that the push service throws it away; at the latest when the campaign gives up.",
         "choice",
         604_800,
         choices=tuple((str(seconds), words) for seconds, words in KEPT_FOR),
