@@ -49,6 +49,7 @@ class AppAdmin(ListedAdmin):
         wrap = self.admin_site.admin_view
         pages: dict[str, tuple[str, View]] = {
             "<int:pk>/credentials/<slug:service>/": ("credential", views.credential),
+            "<int:pk>/credentials/<slug:service>/try/": ("try_credential", views.try_credential),
             "<int:pk>/keys/": ("new_key", views.new_app_key),
             "<int:pk>/keys/<int:key>/revoke/": ("revoke_key", views.revoke_key),
             "<int:pk>/site/": ("site", browsers.site),

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from devices import certificates
 from devices.common import clock
 from devices.push import vapid
 from devices.push.base import PushService
-from devices.push.fields import FormField, form_fields
+from devices.push.fields import FormField, MessageInvalid, form_fields
+from devices.targets import server_refused
 
 # The inputs of a certificate: one file that holds it with its key, and the password of that file.
 FILE, PASSWORD = "file", "password"
@@ -53,7 +55,8 @@ class CredentialForm(forms.Form):
         """Build the credentials; ``cleaned_data["columns"]`` are the columns of Credential that come of them."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         columns: dict[str, Any] = {"subject": "", "fingerprint": "", "expires_at": None}
-        values = {one.name: cleaned.get(one.name, "") for one in self.asked if one.kind != "certificate"}
+        values = {one.name: cleaned.get(one.name, "") for one in self.asked if one.kind not in ("certificate", "file")}
+        values |= {one.name: self._text_in(one.name, cleaned.get(one.name)) for one in self.asked if one.kind == "file"}
         for one in self.asked:
             if one.kind == "signing_key" and not values[one.name]:
                 kept = "" if self.renew else self.stored.get(one.name, "")
@@ -70,13 +73,34 @@ class CredentialForm(forms.Form):
         if not self.errors:
             try:
                 made = self.shape(**values)
-            except ValueError as refusal:
-                self.add_error(None, str(refusal))
+            except MessageInvalid as invalid:
+                for problem in invalid.problems:
+                    name = FILE if self._is_certificate(problem.field) else problem.field
+                    self.add_error(name if name in self.fields else None, problem.sentence)
+                return cleaned
+            if refused := server_refused(made):
+                self.add_error(None, refused)
             else:
                 values |= {name: getattr(made, name) for name in values}  # as they were read
                 told = {name: getattr(made, name, columns[name]) for name in ("subject", "fingerprint")}
                 cleaned["columns"] = {**columns, **told, "secret": values}
         return cleaned
+
+    def _is_certificate(self, name: str) -> bool:
+        return any(one.name == name and one.kind == "certificate" for one in self.asked)
+
+    def _text_in(self, name: str, upload: UploadedFile | None) -> str:
+        """Return the text of an uploaded file, "" without one or when it is none."""
+        if upload is None:
+            return ""
+        try:
+            content: bytes = upload.read(certificates.LARGEST + 1)
+            if len(content) <= certificates.LARGEST:
+                return content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            pass
+        self.add_error(name, _("This is not the file as it was downloaded: it is no text, or too large."))
+        return ""
 
 
 def _inputs(one: FormField) -> dict[str, forms.Field]:
@@ -84,15 +108,17 @@ def _inputs(one: FormField) -> dict[str, forms.Field]:
     if one.kind == "certificate":
         password = forms.PasswordInput(attrs={"autocomplete": "off"})
         return {
-            FILE: forms.FileField(label=one.label, help_text=one.help),
+            FILE: forms.FileField(label=one.label, help_text=one.help, required=not one.optional),
             PASSWORD: forms.CharField(label=_("Its password"), required=False, widget=password),
         }
     if one.kind == "signing_key":
         area = forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"})
         return {one.name: forms.CharField(label=one.label, help_text=one.help, widget=area, required=False)}
+    if one.kind == "file":
+        return {one.name: forms.FileField(label=one.label, help_text=one.help, required=not one.optional)}
     widget: forms.Widget = forms.TextInput(attrs={"autocomplete": "off"})
     if one.kind == "secret":
         widget = forms.PasswordInput(attrs={"autocomplete": "off"})
     elif one.kind == "long":
         widget = forms.Textarea(attrs={"rows": 4, "autocomplete": "off"})
-    return {one.name: forms.CharField(label=one.label, help_text=one.help, widget=widget)}
+    return {one.name: forms.CharField(label=one.label, help_text=one.help, widget=widget, required=not one.optional)}

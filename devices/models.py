@@ -63,6 +63,21 @@ class Credential(models.Model):
         return f"{self.app}: {find(self.service).label}"
 
 
+class BearerToken(models.Model):
+    """A token that a push service gave for a credential (devices/bearer.py). One row for all that it is good for."""
+
+    mark = models.CharField(max_length=64, unique=True, editable=False)
+    value = EncryptedJSONField(null=True)
+    digest = models.CharField(max_length=64, blank=True, editable=False)
+    renew_at = models.DateTimeField(null=True, help_text="From then on the next one is asked for.")
+    ends_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True, help_text="Before that the service takes no other one.")
+    asking_until = models.DateTimeField(null=True, help_text="Somebody asks for the next one, until then.")
+
+    def __str__(self) -> str:
+        return self.mark[:8]
+
+
 class ApiKey(models.Model):
     """A key that a program shows us. Only its hash is stored; ``hint`` is enough to recognise it."""
 

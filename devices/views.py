@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from devices import importing, registration, segments, tickets
+from devices import importing, registration, segments, tickets, trying
 from devices.common import clock
 from devices.common.posted import only_post
 from devices.common.query import primary_key
@@ -102,9 +102,27 @@ def credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
             told = _("The credentials for %(service)s are stored: %(subject)s.")
             told %= {"service": chosen.label, "subject": columns["subject"] or _("no name in them")}
         if lost:
-            lost = registration.retire_all(app, chosen.slug, _("Its subscription is bound to a key that was replaced."))
+            lost = registration.retire_all(app, chosen.slug, _("It is bound to credentials that were replaced."))
             told += " " + _("%(count)s devices are retired.") % {"count": f"{lost:,}"}
     messages.success(request, told)
+    return redirect(APP, app.pk)
+
+
+@only_post(APP, "pk")
+def try_credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
+    """Ask a push service whether it takes what the App shows it."""
+    require_permission(request, "change_app")
+    app = get_object_or_404(App, pk=pk)
+    try:
+        tried = trying.check(app, service)
+    except LookupError:
+        raise Http404 from None
+    told = _("%(service)s: the credentials are taken. %(sentence)s %(words)s")
+    if not tried.taken:
+        told = _("%(service)s: the credentials are not taken. %(sentence)s %(words)s")
+    words = _("Its own words: %(words)s") % {"words": tried.words} if tried.words else ""
+    told %= {"service": find(service).label, "sentence": tried.sentence, "words": words}
+    (messages.success if tried.taken else messages.error)(request, told.strip())
     return redirect(APP, app.pk)
 
 
@@ -142,9 +160,8 @@ def new_app_key(request: HttpRequest, pk: int) -> HttpResponse:
 
 def sample_address(service: PushService) -> str:
     """Return an address to try: at the emulator where there is one, else one that looks like a real one."""
-    if settings.EMULATOR and service.emulated_path:
-        return f"http://{settings.EMULATOR}{service.emulated_path.format(name='ok.try-1')}"
-    return service.samples[0].address
+    emulated = service.emulated_address("ok.try-1", settings.EMULATOR) if settings.EMULATOR else ""
+    return emulated or service.samples[0].address
 
 
 @only_post(APP, "pk")

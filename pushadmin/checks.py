@@ -90,17 +90,19 @@ def debug_only_at_home(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security)
 def emulator_stays_here(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Refuse an emulator elsewhere: PUSHADMIN_EMULATOR takes its host out of every rule about addresses."""
-    if not settings.EMULATOR:
-        return []
-    host, colon, port = settings.EMULATOR.rpartition(":")
-    try:
-        loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        loopback = False
-    if loopback and colon and port.isdecimal():
-        return []
-    told = _("PUSHADMIN_EMULATOR is %(host)r; it must be a loopback address with a port.")
-    return [Error(told % {"host": settings.EMULATOR}, hint=_("For example 127.0.0.1:9100."), id="pushadmin.E002")]
+    found: list[CheckMessage] = []
+    doors = {"PUSHADMIN_EMULATOR": settings.EMULATOR, "PUSHADMIN_EMULATOR_TLS": settings.EMULATOR_TLS}
+    for name, door in doors.items():
+        host, colon, port = door.rpartition(":")
+        try:
+            loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
+        except ValueError:
+            loopback = False
+        if door and not (loopback and colon and port.isdecimal()):
+            told = _("%(name)s is %(host)r; it must be a loopback address with a port.")
+            hint = _("For example 127.0.0.1:9100.")
+            found.append(Error(told % {"name": name, "host": door}, hint=hint, id="pushadmin.E002"))
+    return found
 
 
 @register(Tags.security)

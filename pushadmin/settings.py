@@ -22,6 +22,9 @@ INSECURE_HTTP = env.flag("INSECURE_HTTP")  # an operator says that plain http is
 
 # host:port of the emulator, or nothing. Only this exact pair passes the address rules beside the services' own hosts.
 EMULATOR = env.text("PUSHADMIN_EMULATOR")
+# The same of its door with TLS, and the file (PEM) of the authority that vouches for it: for it, and for nobody else.
+EMULATOR_TLS = env.text("PUSHADMIN_EMULATOR_TLS")
+EMULATOR_AUTHORITY = env.text("PUSHADMIN_EMULATOR_AUTHORITY") or str(VAR / "emulator" / "authority.pem")
 
 # Pushes on the wire per sender, and how many senders work at once on this machine.
 PUSH_CONCURRENCY = env.number("PUSH_CONCURRENCY", 64)

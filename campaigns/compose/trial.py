@@ -11,15 +11,16 @@ from campaigns.control import NotReady
 from campaigns.models import Trial
 from campaigns.pipeline.recording import joined
 from campaigns.pipeline.rendering import credential_of
+from devices import bearer
 from devices.common import clock
 from devices.models import Device
-from devices.push import tokens
+from devices.push import once
 from devices.push.base import Answer, Outcome, PushService, TokenRefused
 from devices.push.fields import MessageInvalid
 from devices.push.message import Message, Toast
 from devices.push.services import find
 from devices.registration import retire
-from devices.targets import let_through, target_of
+from devices.targets import let_through, target_of, trusted
 
 
 def hello() -> Message:
@@ -34,7 +35,7 @@ def hello() -> Message:
 def send(device: Device, message: Message, options: object | None, by: User | None) -> Trial:
     """Send ``message`` to one device and return what came of it; raise NotReady when it cannot be sent.
 
-    One exchange, within tokens.DEADLINE and without another try: a person waits for it.
+    One exchange, within once.DEADLINE and without another try: a person waits for it.
     """
     service = find(device.service)
     if message.slug not in service.kinds:
@@ -70,14 +71,12 @@ def _exchanged(
     if missing:
         raise NotReady(missing)
     allow = let_through()
-    token = ""
     try:
         address = service.clean_address(device.address, extra_hosts=allow)
         target = target_of(address, device.os_rank, device.keys)
-        if asked := service.authorize(credential):
-            token = service.token(tokens.exchanged(asked, allow)).value
+        token = bearer.obtain(service, credential)
         payload = service.encode(message, service.variant(target), options)
         request = service.build(target, payload, message_id, credential, token)
-    except (TokenRefused, MessageInvalid, ValueError) as refusal:
+    except (TokenRefused, bearer.TokenAway, MessageInvalid, ValueError) as refusal:
         raise NotReady(str(refusal)) from refusal
-    return tokens.exchanged(request, allow), request.authenticated
+    return once.exchanged(request, allow, trusted()), request.authenticated

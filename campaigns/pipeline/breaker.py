@@ -37,6 +37,7 @@ class Watch:
     probing: set[str] = field(default_factory=set)  # circuits whose breaker was open and may be tried
     shut: dict[str, datetime] = field(default_factory=dict)  # circuits that rest → until when
     tripped: dict[str, str] = field(default_factory=dict)  # circuit → why its breaker must open now
+    rests: dict[str, timedelta] = field(default_factory=dict)  # circuit → for how long the service itself wishes
     recovered: set[str] = field(default_factory=set)  # circuits whose breaker must close now
     _failures: Counter[str] = field(default_factory=Counter)
     _tried: dict[str, float] = field(default_factory=dict)  # circuits with a probe that is out → until when it can be
@@ -62,6 +63,10 @@ class Watch:
         """Take note of the answers to pushes."""
         self._tried.pop(circuit, None)
         for answer in answers:
+            if answer.verdict.rests:
+                self.tripped[circuit] = answer.verdict.reason
+                self.rests[circuit] = max(answer.verdict.rests, self.rests.get(circuit, FIRST))
+                continue
             if not service_failed(answer):
                 self._failures[circuit] = 0
                 if circuit in self.probing:
@@ -74,6 +79,7 @@ class Watch:
     def forget(self, circuit: str, open_until: datetime | None = None) -> None:
         """Begin anew with a circuit whose breaker was closed, or opened until a moment."""
         self.tripped.pop(circuit, None)
+        self.rests.pop(circuit, None)
         self.recovered.discard(circuit)
         self.probing.discard(circuit)
         self.shut.pop(circuit, None)
@@ -87,14 +93,14 @@ def states() -> dict[str, datetime]:
     return dict(Breaker.objects.values_list("circuit", "open_until"))
 
 
-def trip(circuit: str, reason: str) -> datetime:
-    """Open the breaker of a circuit, longer each time in a row; return until when."""
+def trip(circuit: str, reason: str, wish: timedelta | None = None) -> datetime:
+    """Open the breaker of a circuit, longer each time in a row, or as long as the service wishes; return until when."""
     now = clock.now()
     row = Breaker.objects.filter(circuit=circuit).first()
     if row is not None and row.open_until > now:
         return row.open_until
     level = 0 if row is None else row.level + 1
-    open_until = now + min(FIRST * (1 << min(level, 10)), LONGEST)
+    open_until = now + (wish or min(FIRST * (1 << min(level, 10)), LONGEST))
     values = {"level": level, "open_until": open_until, "reason": reason[:300]}
     Breaker.objects.update_or_create(circuit=circuit, defaults=values, create_defaults={**values, "since": now})
     return open_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -29,25 +29,34 @@ class Crowded(Exception):
 
 
 def claim_next(
-    journal: Journal, full: Sequence[int] = (), closed: Sequence[str] = (), *, alone: bool = True
+    journal: Journal,
+    full: Sequence[int] = (),
+    closed: Sequence[str] = (),
+    waiting: Collection[tuple[int, str]] = (),
+    *,
+    alone: bool = True,
 ) -> Claim | None:
     """Claim the first due batch of the campaign that has waited longest for a claim; None when nothing is due.
 
-    Campaigns in ``full`` and services in ``closed`` are passed over; a campaign with nothing due is not even looked at,
-    however many wait. ``alone`` says that the caller has no other batch; raises Crowded when it has and the batch must
-    be alone.
+    Campaigns in ``full``, services in ``closed`` and (App, service) in ``waiting`` are passed over; a campaign with
+    nothing due is not even looked at, however many wait. ``alone`` says that the caller has no other batch; raises
+    Crowded when it has and the batch must be alone.
     """
     now = clock.now()
-    due = _due(now, closed).filter(campaign=OuterRef("pk"))
+    open_now = _due(now, closed, waiting)
+    due = open_now.filter(campaign=OuterRef("pk"))
     moving = Campaign.objects.filter(on_pace(now), Exists(due), status__in=MOVING).exclude(pk__in=full)
     for campaign in moving.order_by(F("claimed_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:TURNS]:
-        if claim := _claim_from(campaign, journal, now, closed, alone):
+        if claim := _claim_from(campaign, journal, now, open_now, alone):
             return claim
     return None
 
 
-def _due(now: datetime, closed: Sequence[str]) -> QuerySet[Batch]:
-    return Batch.objects.filter(status=Batch.Status.QUEUED, due_at__lte=now).exclude(service__in=closed)
+def _due(now: datetime, closed: Sequence[str], waiting: Collection[tuple[int, str]]) -> QuerySet[Batch]:
+    due = Batch.objects.filter(status=Batch.Status.QUEUED, due_at__lte=now).exclude(service__in=closed)
+    for app, service in sorted(waiting):
+        due = due.exclude(campaign__app=app, service=service)
+    return due
 
 
 def on_pace(now: datetime, path: str = "") -> Q:
@@ -55,11 +64,10 @@ def on_pace(now: datetime, path: str = "") -> Q:
     return Q(**{f"{path}paced_until": None}) | Q(**{f"{path}paced_until__lte": now})
 
 
-def _claim_from(campaign: int, journal: Journal, now: datetime, closed: Sequence[str], alone: bool) -> Claim | None:
+def _claim_from(campaign: int, journal: Journal, now: datetime, open_now: QuerySet[Batch], alone: bool) -> Claim | None:
     with transaction.atomic():
         batch = (
-            _due(now, closed)
-            .select_for_update(of=("self",), skip_locked=connection.features.has_select_for_update_skip_locked)
+            open_now.select_for_update(of=("self",), skip_locked=connection.features.has_select_for_update_skip_locked)
             .select_related("campaign")
             .filter(campaign=campaign, campaign__status__in=MOVING)
             .order_by("due_at", "pk")

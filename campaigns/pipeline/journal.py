@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from campaigns.pipeline.values import Answered
 from devices.push.base import Outcome, Verdict
@@ -35,8 +36,11 @@ def spelled(answer: Answered) -> str:
     numbers = f"{answer.http_status}, {answer.milliseconds}, {answer.at.timestamp()}"
     unreached = "true" if answer.unreached else "false"
     about = f'"{answer.address_digest}"'
-    if answer.variant or answer.language:
+    since = answer.verdict.gone_since
+    if answer.variant or answer.language or since:
         about += f", {json.dumps(answer.variant)}, {json.dumps(answer.language)}"
+    if since:
+        about += f", {since.timestamp()}"
     return f"D {answer.device} [{_spelled(answer.verdict)}, {numbers}, {unreached}, {about}]\n"
 
 
@@ -44,8 +48,10 @@ def answer_of(device: int, rest: str) -> Answered:
     """Return the answer whose line ``spelled`` wrote."""
     outcome, reason, words, ambiguous, retry_after, hold, connection, *exchange = json.loads(rest)
     status, ms, at, unreached, *about = exchange
-    # A journal of an earlier version names no address, and content only where there is more than one.
-    address_digest, variant, language = [*about, "", "", ""][:3]
+    # A journal of an earlier version names no address, content only where there is more than one, and few answers say
+    # since when an address is gone.
+    padded: list[Any] = [*about, *["", "", "", None][len(about) :]]
+    address_digest, variant, language, since = padded
     verdict = Verdict(
         outcome=Outcome(outcome),
         reason=reason,
@@ -54,6 +60,7 @@ def answer_of(device: int, rest: str) -> Answered:
         retry_after=timedelta(seconds=retry_after) if retry_after is not None else None,
         hold=timedelta(seconds=hold) if hold is not None else None,
         connection=connection,
+        gone_since=datetime.fromtimestamp(since, UTC) if since is not None else None,
     )
     moment = datetime.fromtimestamp(at, UTC)
     return Answered(device, verdict, status, ms, moment, unreached, address_digest, variant, language)

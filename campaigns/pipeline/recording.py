@@ -201,15 +201,15 @@ def _mark_devices(
             heard[accepted, word].append(answer)
         gone = verdict.reason[:300] if decision.outcome is Outcome.GONE else None
         if verdict.hold or gone is not None:
-            changed[verdict.hold, gone].append(answer)
+            changed[verdict.hold, gone, verdict.gone_since].append(answer)
     for (accepted, word), answers in heard.items():
         _hear(accepted, word, now, answers)
-    for (hold, gone), answers in changed.items():
+    for (hold, gone, gone_since), answers in changed.items():
         changes: dict[str, Any] = {"hold_until": now + hold} if hold else {}
         if gone is not None:
             retired = {"status": Device.Status.RETIRED.value, "retired_reason": gone, "retired_at": now}
             changes |= {**retired, "retired_by": claim.campaign}
-        _update_devices(changes, answers)
+        _update_devices(changes, answers, gone_since)
 
 
 # What is not told keeps its place, unless it was heard of another address.
@@ -234,9 +234,14 @@ def _hear(accepted: bool, word: str, now: datetime, answers: Sequence[Answered])
     execute(HEAR.format(theirs=theirs), [*adapted(Contact, contact), *values])
 
 
-def _update_devices(changes: dict[str, Any], answers: Sequence[Answered]) -> None:
-    """Write the same ``changes`` to all devices that still have the address which ``answers`` are about."""
+def _update_devices(changes: dict[str, Any], answers: Sequence[Answered], gone_since: datetime | None) -> None:
+    """Write the same ``changes`` to all devices that still have the address which ``answers`` are about.
+
+    Those that registered after ``gone_since``, when the service last knew their address to be dead, are left alone.
+    """
     theirs, values = _theirs(answers)
+    if gone_since is not None:
+        theirs, values = f"{theirs} AND seen_at <= %s", [*values, *adapted(Device, {"seen_at": gone_since})]
     assignments = ", ".join(f"{name} = %s" for name in changes)
     statement = f"UPDATE devices_device SET {assignments} WHERE {theirs}"  # noqa: S608 (names are our own)
     execute(statement, [*adapted(Device, changes), *values])

@@ -10,15 +10,16 @@ from typing import NamedTuple
 
 from campaigns.models import Campaign, Notification
 from campaigns.pipeline.reports import report_id
-from campaigns.pipeline.tokens import TokenAway, Tokens
+from campaigns.pipeline.tokens import NONE, Bearer, Tokens
 from campaigns.pipeline.values import DeviceRow
+from devices.bearer import TokenAway
 from devices.common import clock
-from devices.models import Credential
 from devices.push.base import Payload, PushService, Request, TokenRefused
 from devices.push.fields import MessageInvalid, built
 from devices.push.message import Message
 from devices.push.services import all_services, find
 from devices.targets import let_through, target_of
+from devices.trying import credentials_of
 
 CIRCUIT = 120  # characters of a circuit's name that tell it from others
 PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_~.:=-]{0,500}")  # what no two parsers read differently
@@ -82,7 +83,7 @@ class Renderer:
     credential: object | None = field(default=None, repr=False)
     unreadable: str = ""  # why there is no credential, or no token, though one is needed
     away: str = ""  # why no token could be asked for just now
-    token: str = field(default="", repr=False)
+    token: Bearer = field(default=NONE, repr=False)
     extra_hosts: frozenset[str] = frozenset()
     ends_at: datetime | None = None  # after which nobody is to see it, where a person said so
     _judged: set[str] = field(default_factory=set)
@@ -99,10 +100,10 @@ class Renderer:
         rows = Notification.objects.filter(campaign=campaign)
         credential, unreadable = credential_of(app, slug)
         extra_hosts = let_through()
-        service, token, away = _named(slug), "", ""
+        service, token, away = _named(slug), NONE, ""
         if service is not None and not unreadable:
             try:
-                token = tokens.get(app, service, credential, extra_hosts)
+                token = tokens.get(service, credential)
             except TokenRefused as refusal:
                 unreadable = str(refusal)
             except TokenAway as absence:
@@ -134,8 +135,9 @@ class Renderer:
             raise CredentialLost("The keys of devices cannot be read with this installation's encryption key.")
         target = target_of(self._dialled(service, device.address), device.os_rank, device.keys)
         report = report_id(self.campaign, device.id) if service.reports else ""
-        request = service.build(target, shared.payload, message_id, self.credential, self.token, report)
-        return Rendered(request, service, service.circuit(target)[:CIRCUIT], shared.variant, shared.language)
+        request = service.build(target, shared.payload, message_id, self.credential, self.token.value or "", report)
+        circuit = service.circuit(target, self.credential)[:CIRCUIT]
+        return Rendered(request, service, circuit, shared.variant, shared.language)
 
     def _dialled(self, service: PushService, address: str) -> str:
         """Judge an address again at the last moment, whatever way it came into the database.
@@ -201,16 +203,6 @@ def _named(slug: str) -> PushService | None:
 
 
 def credential_of(app: int, slug: str) -> tuple[object | None, str]:
-    """Return what the App shows a service, and why it cannot be read ("": it can, or there is none)."""
+    """Return what the App shows a service, and why it cannot be shown ("": it can, or there is none)."""
     service = _named(slug)
-    row = Credential.objects.filter(app=app, service=slug).first()
-    if service is None or service.credentials is None:
-        return None, ""
-    if row is None:
-        return None, service.credentials_needed
-    if row.secret is None:
-        return None, (
-            f"The credential for {service.label} cannot be read with this installation's encryption key. "
-            "Upload it again on the App's page, then go on."
-        )
-    return service.credentials(**row.secret), ""
+    return (None, "") if service is None else credentials_of(app, service)

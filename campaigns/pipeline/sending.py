@@ -29,7 +29,7 @@ from devices.common import clock
 from devices.push.base import Answer
 from devices.push.engine import Engine
 from devices.push.verdicts import Verdicts
-from devices.targets import let_through
+from devices.targets import let_through, trusted
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ OPEN_CLAIMS = 32  # batches one sender has open at once; all but a few only wait
 OPEN_OF_ONE = 24  # of them of one campaign, so that another one always finds room
 LOOK = 0.2  # seconds between two looks for due work by a sender that is busy
 RENDERED = 2.0  # seconds for which the batches of a campaign share what was read of it and the bytes made of it
+NAP = 0.05  # seconds between two looks while there is nothing to do but to wait
 SWEEP_EVERY = 2.0  # seconds between two sweeps
 SHUTDOWN_RETRY_SECONDS = 15.0  # seconds a sender that was told to stop goes on trying to reach an absent database
 # Seconds it does so when its time is over: resuming is quicker than being called again. Budget (25), this and the
@@ -79,11 +80,12 @@ class Sender:
     def create(cls, name: str = "") -> Sender:
         """Open an engine with the concurrency of the settings; ``name`` is that of this process as a worker."""
         allow = let_through()
-        return cls(Engine(concurrency=settings.PUSH_CONCURRENCY, allow=allow), name=name)
+        return cls(Engine(concurrency=settings.PUSH_CONCURRENCY, allow=allow, trust=trusted()), name=name)
 
     def close(self) -> None:
         """Close the engine and the journals; no claim is open."""
         self.engine.close()
+        self.tokens.close()
         for journal in self.idle:
             journal.close()
 
@@ -114,8 +116,8 @@ class Sender:
             self.gather(0.25)
             self._guarded(self._judge)
             self._record()
-            if self.outage.lasts and not self.engine.in_flight:
-                time.sleep(0.05)
+            if not self.engine.in_flight and (self.outage.lasts or self._waiting()):
+                time.sleep(NAP)
 
     def _look(self, stop: Stop) -> None:
         """Look around; raise what Django raises when the database is away and nothing is on the wire."""
@@ -167,7 +169,7 @@ class Sender:
             self._dry = not self._claim(stop)
 
     def _has_capacity(self) -> bool:
-        backlog = sum(transfer.backlog for transfer in self.transfers)
+        backlog = sum(transfer.backlog for transfer in self.transfers if not transfer.waiting)
         return backlog < self.engine.concurrency and len(self.transfers) < OPEN_CLAIMS
 
     def _claim(self, stop: Stop) -> bool:
@@ -177,9 +179,10 @@ class Sender:
         journal = self.idle.pop() if self.idle else Journal(journal_folder())
         of_campaign = Counter(transfer.claim.campaign for transfer in self.transfers)
         full = [campaign for campaign, count in of_campaign.items() if count >= OPEN_OF_ONE]
+        waiting = self._waiting()
         claim = None
         try:
-            claim = claiming.claim_next(journal, full, self._closed(), alone=not self.transfers)
+            claim = claiming.claim_next(journal, full, self._closed(), waiting, alone=not self.transfers)
             if claim is not None:
                 renderer = self._renderer(claim)
                 transfer = Transfer(claim, self.engine, journal, renderer, stop, self.watch, self.tokens, self.verdicts)
@@ -208,6 +211,7 @@ class Sender:
             or renderer.unreadable
             or renderer.away
             or not self.tokens.holds(renderer.token)
+            or (renderer.token.waiting and self.tokens.settled(renderer.token.mark))
         ):
             self.renderers = {other: one for other, one in self.renderers.items() if now - one[1] <= RENDERED}
             renderer = Renderer.of(claim.campaign, claim.app, claim.service, self.tokens)
@@ -224,8 +228,8 @@ class Sender:
     def _judge(self) -> None:
         """Open and close breakers by what was heard; batches of a service that is down go back."""
         for circuit, reason in list(self.watch.tripped.items()):
-            open_until = breaker.trip(circuit, reason)
-            logger.warning("%s does not answer; trying again at %s. %s", circuit, open_until, reason)
+            open_until = breaker.trip(circuit, reason, self.watch.rests.get(circuit))
+            logger.warning("%s takes nothing now; trying again at %s. %s", circuit, open_until, reason)
             for transfer in self.transfers:
                 transfer.leaving |= transfer.claim.service == circuit
             self.watch.forget(circuit, open_until)
@@ -241,9 +245,19 @@ class Sender:
                 return
             transfer = self.transfers[(self._turn + turn) % count]
             with self._parted(transfer):
+                if transfer.waiting and not self._guarded(self._look_for_token, transfer):
+                    continue
                 if self._guarded(transfer.reread):
                     free -= transfer.start_some(free)
         self._turn += 1
+
+    def _look_for_token(self, transfer: Transfer) -> None:
+        """Let a batch that waits for a bearer token have it when it is there."""
+        transfer.renderer = self._renderer(transfer.claim)
+
+    def _waiting(self) -> set[tuple[int, str]]:
+        """Return (App, service) whose bearer token is on its way: none of its batches can start anything."""
+        return {(one.claim.app, one.claim.service) for one in self.transfers if one.waiting}
 
     def _record(self) -> None:
         """Let every batch write what is due; put away those that are through."""

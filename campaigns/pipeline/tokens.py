@@ -1,84 +1,159 @@
-"""The bearer tokens of one sender: asked for when first needed, renewed before they end, given up when refused."""
+"""The bearer tokens of one sender: shared with all others (devices/bearer.py), asked for beside the sending.
+
+Nothing here waits. While a token is on its way, the batches that need it stand still and all others go on.
+"""
 
 from __future__ import annotations
 
-import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from campaigns.pipeline.outage import AWAY
+from devices import bearer
+from devices.bearer import Held
+from devices.common import clock
 from devices.push import tokens
-from devices.push.base import PushService, Token
+from devices.push.base import Answer, PushService, Request, Token, TokenRefused
+from devices.targets import let_through, trusted
 
-SHARE = 0.8  # of a token's life after which a new one is asked for
-Whose = tuple[int, str]  # App and slug of the push service
-
-
-class TokenAway(Exception):
-    """Nobody could be asked for a token: the service is down, not our credential wrong. ``str(error)`` says why."""
+AT_ONCE = 4  # tokens that are asked for at the same time
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A token with the credentials it was given for, and the moment on the monotonic clock to ask for the next one."""
+class Bearer:
+    """A token as a push shows it. ``value`` is "" for a service without; None while it is on its way."""
 
-    token: Token = field(repr=False)
-    credentials: object = field(repr=False)
-    renew_at: float
+    mark: str
+    value: str | None = field(repr=False)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing can be sent yet."""
+        return self.value is None
+
+
+NONE = Bearer("", "")
 
 
 @dataclass(slots=True)
 class Tokens:
-    """Tokens by App and service."""
+    """Tokens by the mark of the credential they belong to."""
 
-    _held: dict[Whose, Held] = field(default_factory=dict)
-    _on_trial: set[Whose] = field(default_factory=set)  # whose last token was refused; the new one was not taken yet
-    _hopeless: dict[Whose, str] = field(default_factory=dict, repr=False)  # refused right after another one
+    _held: dict[str, Held] = field(default_factory=dict)
+    _asking: dict[str, Future[Answer]] = field(default_factory=dict)
+    _on_trial: set[str] = field(default_factory=set)  # whose last token was refused; the new one was not taken yet
+    _hopeless: dict[str, str] = field(default_factory=dict, repr=False)  # refused right after another one
     _renewed: set[tuple[int, int]] = field(default_factory=set)  # (campaign, device) that had their one renewal
+    _threads: ThreadPoolExecutor | None = None  # made when first needed
 
-    def get(self, app: int, service: PushService, credentials: object | None, allow: frozenset[str]) -> str:
-        """Return a token that is good for a while, "" when the service wants none; raise TokenRefused or TokenAway.
+    def get(self, service: PushService, credentials: object | None) -> Bearer:
+        """Return a token that is good for a while, or what says that it is on its way; never waits.
 
-        ``allow`` are the ``host:port`` pairs that pass the address guard. It waits for the answer, tokens.DEADLINE
-        seconds at the most.
+        Raises TokenRefused when our credential is not taken, bearer.TokenAway when nobody could be asked.
         """
-        request = service.authorize(credentials)
-        if request is None:
-            return ""
-        held = self._held.get((app, service.slug))
-        if held is None or held.credentials != credentials or time.monotonic() >= held.renew_at:
-            answer = tokens.exchanged(request, allow)
-            if answer.lost is not None or answer.status == 429 or answer.status >= 500:
-                raise TokenAway(f"No token could be asked for: {answer.error or answer.status}")
-            token = service.token(answer)
-            held = Held(token, credentials, time.monotonic() + SHARE * token.seconds)
-            self._held[app, service.slug] = held
-        return held.token.value
+        if not service.has_tokens:
+            return NONE
+        mark, now = bearer.mark_of(service, credentials), clock.now()
+        arrived = self._arrived(mark, service, now)
+        held = arrived or self._held.get(mark)
+        if held is None or now >= held.renew_at:
+            held = bearer.held(mark) or held
+        if held is not None and held.good(now):
+            self._held[mark] = held
+            if now >= held.renew_at:
+                with suppress(TokenRefused):  # the old one is good for a while, and may be till the end
+                    self._ask(mark, service, credentials, now)
+            return Bearer(mark, self._held[mark].value)
+        self._held.pop(mark, None)
+        return self._ask(mark, service, credentials, now)
 
-    def holds(self, value: str) -> bool:
-        """Return whether ``value`` is a token that is still good, or none at all."""
-        return not value or any(held.token.value == value for held in self._held.values())
+    def _arrived(self, mark: str, service: PushService, now: datetime) -> Held | None:
+        """Return the token that we asked for, when it came; raise what its answer says."""
+        future = self._asking.get(mark)
+        if future is None or not future.done():
+            return None
+        del self._asking[mark]
+        try:
+            self._held[mark] = bearer.keep(mark, bearer.read(service, future.result()), now)
+        except (TokenRefused, bearer.TokenAway):
+            bearer.end_turn(mark)
+            if (old := self._held.get(mark)) is None or not old.good(now):
+                raise
+        return self._held[mark]
 
-    def refuse(self, app: int, service: str, value: str, push: tuple[int, int]) -> bool:
-        """Give up the token ``value``, which a push was refused for; return whether it may go again with another one.
+    def _ask(self, mark: str, service: PushService, credentials: object | None, now: datetime) -> Bearer:
+        """Begin to ask for a token, unless we or somebody else do; return it where it is made here."""
+        waiting = Bearer(mark, None)
+        if mark in self._asking:
+            return waiting
+        asked = service.authorize(credentials)
+        if asked is None:
+            return NONE
+        if not bearer.take_turn(mark, now):
+            return waiting
+        if isinstance(asked, Token):
+            self._held[mark] = bearer.keep(mark, asked, now)
+            return Bearer(mark, asked.value)
+        self._asking[mark] = self._begin(asked)
+        return waiting
+
+    def _begin(self, asked: Request) -> Future[Answer]:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="token")
+        return self._threads.submit(tokens.exchanged, asked, let_through(), trusted())
+
+    def settled(self, mark: str) -> bool:
+        """Return whether it is time to look for a token again: we do not ask, or our answer is there."""
+        future = self._asking.get(mark)
+        return future is None or future.done()
+
+    def holds(self, token: Bearer) -> bool:
+        """Return whether a token is still the one to show."""
+        held = self._held.get(token.mark)
+        return not token.value or (held is not None and held.value == token.value)
+
+    def refuse(self, token: Bearer, push: tuple[int, int]) -> bool:
+        """Give up a token that a push was refused for; return whether the push may go again with another one.
 
         ``push`` is (campaign, device): each may once. A token that is refused right after another one, and was never
-        taken, is not to blame: our credential is.
+        taken, is not to blame, and neither is one that the service would not let us change so soon: our credential is.
         """
-        whose = (app, service)
-        if not value or self._hopeless.get(whose) == value or push in self._renewed:
+        mark, value = token.mark, token.value
+        if not value or self._hopeless.get(mark) == value or push in self._renewed:
             return False
+        held = self._held.get(mark)
+        if held is not None and held.value == value:
+            if not self._dropped(mark, value):
+                self._hopeless[mark] = value
+                return False
+            del self._held[mark]
+            if mark in self._on_trial:
+                self._hopeless[mark] = value
+                return False
+            self._on_trial.add(mark)
         self._renewed.add(push)
-        held = self._held.get(whose)
-        if held is None or held.token.value != value:
-            return True  # given up already, for another push
-        del self._held[whose]
-        if whose in self._on_trial:
-            self._hopeless[whose] = value
-            return False
-        self._on_trial.add(whose)
         return True
 
-    def taken(self, app: int, service: str, value: str) -> None:
-        """Note that a push with the token ``value`` was accepted."""
-        held = self._held.get((app, service))
-        if held is not None and held.token.value == value:
-            self._on_trial.discard((app, service))
+    @staticmethod
+    def _dropped(mark: str, value: str) -> bool:
+        try:
+            return bearer.drop(mark, value, clock.now())
+        except AWAY:  # there it is refused once more, to whoever shows it next
+            return True
+
+    def taken(self, token: Bearer) -> None:
+        """Note that a push with a token was accepted."""
+        held = self._held.get(token.mark)
+        if held is not None and held.value == token.value:
+            self._on_trial.discard(token.mark)
+
+    def close(self) -> None:
+        """Wait for nothing more; whoever asks next takes the turn when it is over."""
+        with suppress(*AWAY):
+            for mark in self._asking:
+                bearer.end_turn(mark)
+        self._asking.clear()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)

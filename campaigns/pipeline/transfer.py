@@ -118,6 +118,11 @@ class Transfer:
         """How many devices are still to be started."""
         return 0 if self.leaving else len(self.order) - self.next
 
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing of it can leave before a bearer token has come."""
+        return self.renderer.token.waiting and not self.leaving
+
     def reread(self) -> None:
         """Read those who come next again when what is known of them is older than REREAD.
 
@@ -137,7 +142,7 @@ class Transfer:
 
     def start_some(self, most: int) -> int:
         """Start at most ``most`` pushes and return how many; none when ``released`` or the lease forbids it."""
-        if self.leaving or time.monotonic() - self.recorded > LEASE.total_seconds() - 2 * BEAT:
+        if self.leaving or self.waiting or time.monotonic() - self.recorded > LEASE.total_seconds() - 2 * BEAT:
             return 0
         ready: list[Waiting] = []
         while self.next < self.released and len(ready) < most:
@@ -174,8 +179,8 @@ class Transfer:
             outcome = answered.verdict.outcome
             if outcome is Outcome.ACCEPTED:
                 self.heard_yes = True
-                if self.renderer.token:
-                    self.tokens.taken(self.claim.app, self.claim.service, self.renderer.token)
+                if self.renderer.token.value:
+                    self.tokens.taken(self.renderer.token)
             elif answered.verdict.stale_credential and self._may_renew(waiting.device):
                 self.deferred.append((waiting.device, self.started_at))  # due at once
                 continue
@@ -206,7 +211,7 @@ class Transfer:
     def _may_renew(self, device: int) -> bool:
         """Return whether a push whose token was not taken may go once more, with a new one and without an attempt."""
         push = (self.claim.campaign, device)
-        renewed = self.tokens.refuse(self.claim.app, self.claim.service, self.renderer.token, push)
+        renewed = self.tokens.refuse(self.renderer.token, push)
         self.leaving |= renewed  # what is left goes back, and goes on with the new token
         return renewed
 

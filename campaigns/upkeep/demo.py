@@ -111,12 +111,12 @@ def _devices(app: App, host: str, count: int) -> None:
 
 def _phones(app: App, host: str, count: int, choice: random.Random) -> Iterator[Device]:
     now = clock.now()
-    service = next(one for one in all_services() if one.emulated_path and not one.device_keys)
+    service = next(one for one in all_services() if one.retired)
     behaviours = choice.choices(BEHAVIOURS, [behaviour[0] for behaviour in BEHAVIOURS], k=count)
     phones = choice.choices(PHONES, [phone[0] for phone in PHONES], k=count)
     places = choice.choices(PLACES, [place[0] for place in PLACES], k=count)
     for number, (behaviour, phone, place) in enumerate(zip(behaviours, phones, places, strict=True), start=1):
-        address = f"http://{host}{service.emulated_path.format(name=f'{behaviour[1]}.dev-{number}')}"
+        address = service.emulated_address(f"{behaviour[1]}.dev-{number}", host)
         app_version = choice.choice(["2.0", "2.4.1", "3.0", "3.1"])
         yield Device(
             app=app,

@@ -134,10 +134,11 @@ def _plain(headers: tuple[tuple[str, str], ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token and for how many seconds it is good."""
+    """A bearer token: for how many seconds it is good, and for how many the service takes no other one after it."""
 
     value: str = field(repr=False)
     seconds: float
+    least: float = 0.0
 
 
 class Answer(NamedTuple):
@@ -169,7 +170,9 @@ class Verdict:
     ``connection`` is the device's connection state as normalised text ("" when the service did not say).
     ``stale_credential`` says that the bearer token was not taken: with a new one the push is tried once more at once,
     and no attempt is counted; when it is not taken again, ``outcome`` holds. ``device_alone`` says of DENIED that the
-    device may be the cause: when others are accepted and it is refused once more, it is gone.
+    device may be the cause: when others are accepted and it is refused once more, it is gone. ``gone_since`` says of
+    GONE when the service last knew the address to be dead: a device that registered later is kept. ``rests`` asks
+    to send nothing at all for that long to what fails together with this device (``circuit``).
     """
 
     outcome: Outcome
@@ -181,6 +184,8 @@ class Verdict:
     connection: str = ""
     stale_credential: bool = False
     device_alone: bool = False
+    gone_since: datetime | None = None
+    rests: timedelta | None = None
 
 
 class PushService(ABC):
@@ -212,7 +217,8 @@ class PushService(ABC):
         False  # ``build`` makes other bytes for every device, so nobody's are shown as a sample
     )
     reports: ClassVar[bool] = False  # its devices can tell us what became of a push, by what ``build`` gives them
-    emulated_path: ClassVar[str] = ""  # of an address at the emulator, with {name} for the device's; "": none there
+    token_subject: ClassVar[tuple[str, ...]] = ()  # the credentials' fields that a token belongs to; () for all
+    tries_credentials: ClassVar[bool] = False  # whether they can be tried without a device
 
     @abstractmethod
     def clean_address(self, raw: str, *, extra_hosts: frozenset[str] = frozenset()) -> str:
@@ -267,7 +273,7 @@ class PushService(ABC):
         """Tell what devices of this variant will not show of ``message``."""
         return []
 
-    def circuit(self, target: Target) -> str:
+    def circuit(self, target: Target, credentials: object | None = None) -> str:
         """Name what fails together with this device: by default the whole service.
 
         Any other name begins with the service's slug and a colon; 120 characters tell it from others. While a circuit
@@ -279,13 +285,36 @@ class PushService(ABC):
         """Return the payload so that the service keeps it for at most ``seconds`` for a device that is away."""
         return payload
 
-    def authorize(self, credentials: object | None) -> Request | None:
-        """Return the request for a bearer token; None when there is nothing to ask for."""
+    def emulated_address(self, name: str, host: str) -> str:
+        """Return the address of the device ``name`` at the emulator at ``host``, a host:port; "" when it has none."""
+        return ""
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether there are credentials for which a bearer token is shown."""
+        return type(self).authorize is not PushService.authorize
+
+    def authorize(self, credentials: object | None) -> Request | Token | None:
+        """Return the request for a bearer token, or the token where it is made here; None where there is none.
+
+        Raises TokenRefused.
+        """
         return None
 
     def token(self, answer: Answer) -> Token:
         """Read the answer to what ``authorize`` asked for; raise TokenRefused."""
         raise TokenRefused(f"{self.label} knows no tokens.")
+
+    def trial(self, credentials: object | None, token: str) -> Request | None:
+        """Return a request that reaches no device, to learn whether the credentials are taken.
+
+        None when the token, once it was given, says so. Asked only where ``tries_credentials``.
+        """
+        return None
+
+    def tried(self, answer: Answer) -> Verdict:
+        """Say what the answer to ``trial`` means: ACCEPTED when the credentials are taken."""
+        return self.interpret(answer, authenticated=True)
 
 
 class TokenRefused(Exception):

@@ -20,9 +20,10 @@ import re
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import certifi
@@ -97,6 +98,7 @@ class _Exchange:
     crowd: list[_Exchange]  # those whose headers are too many: they are ended at once
     multi: Any  # libcurl's, of HTTP/1.1 or of HTTP/2
     http2: bool = False
+    authorities: str = ""  # whom it trusts instead of everybody's authorities
     heard: _Block = field(init=False)
     flooded: bool = False
     body: bytearray = field(default_factory=bytearray)
@@ -150,16 +152,18 @@ class Engine(Generic[T]):
         user_agent: str = "PushAdmin",
         authorities: str = "",
         limit: int = 512,
+        trust: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Take how many requests may be out, seconds for a whole exchange and for connecting.
 
         A request that waits for longer than PATIENCE gives its place to another one and is waited for beside, so that
         a few hanging devices cost the others nothing; altogether at most ``limit`` are out.
         ``allow`` are exact ``host:port`` pairs that pass the address guard. ``authorities`` is the file of the
-        certificate authorities to trust (PEM), by default those that certifi brings.
+        certificate authorities to trust (PEM), by default those that certifi brings; ``trust`` has another file for a
+        ``host:port`` as the URL spells it, and for it alone.
         """
         self.concurrency, self.limit = concurrency, max(limit, concurrency)
-        self._allow = allow
+        self._allow, self._trust = allow, trust
         self._deadline = deadline
         self._options = _options(deadline, connect_timeout, user_agent, authorities or certifi.where())
         self._multis = {False: pycurl.CurlMulti(), True: pycurl.CurlMulti()}  # HTTP/1.1, HTTP/2
@@ -168,7 +172,7 @@ class Engine(Generic[T]):
         self._multis[True].setopt(pycurl.M_MAX_HOST_CONNECTIONS, CONNECTIONS)
         self._multis[True].setopt(pycurl.M_MAX_CONCURRENT_STREAMS, self.limit)
         self._streams = 0  # how many are out over HTTP/2
-        self._idle: dict[tuple[ClientCertificate | None, bool], list[_Exchange]] = {}
+        self._idle: dict[tuple[ClientCertificate | None, bool, str], list[_Exchange]] = {}
         self._out: dict[Any, _Exchange] = {}
         self._young: deque[tuple[float, _Exchange]] = deque()  # what was started within PATIENCE, oldest first
         self._slow = 0  # how many are out for longer
@@ -196,8 +200,9 @@ class Engine(Generic[T]):
         if out >= self.limit or (out - self._slow >= self.concurrency and self.free <= 0):
             raise RuntimeError("as many requests are out as may be")
         http2 = request.http2 and request.url.startswith("https:")
-        idle = self._idle.get((request.certificate, http2))
-        exchange = idle.pop() if idle else self._exchange(request.certificate, http2)
+        authorities = self._trust.get(request.url.split("/", 3)[2], "") if self._trust else ""
+        idle = self._idle.get((request.certificate, http2, authorities))
+        exchange = idle.pop() if idle else self._exchange(request.certificate, http2, authorities)
         handle = exchange.handle
         handle.setopt(pycurl.URL, request.url)
         lines = _lines(request.headers)
@@ -312,13 +317,16 @@ class Engine(Generic[T]):
         if exchange.body:
             exchange.body.clear()
         exchange.refused, exchange.tag, exchange.started = "", None, 0.0
-        self._idle.setdefault((exchange.certificate, exchange.http2), []).append(exchange)
+        kind = (exchange.certificate, exchange.http2, exchange.authorities)
+        self._idle.setdefault(kind, []).append(exchange)
 
-    def _exchange(self, certificate: ClientCertificate | None, http2: bool) -> _Exchange:
+    def _exchange(self, certificate: ClientCertificate | None, http2: bool, authorities: str) -> _Exchange:
         handle = pycurl.Curl()
-        exchange = _Exchange(handle, certificate, self._allow, self._flooded, self._multis[http2], http2)
+        exchange = _Exchange(handle, certificate, self._allow, self._flooded, self._multis[http2], http2, authorities)
         for option, value in self._options.items():
             handle.setopt(option, value)
+        if authorities:
+            handle.setopt(pycurl.CAINFO, authorities)
         handle.setopt(pycurl.HEADERFUNCTION, exchange.heard.buffer.write)
         handle.setopt(pycurl.WRITEFUNCTION, exchange.take)
         handle.setopt(pycurl.OPENSOCKETFUNCTION, exchange.open)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,10 +16,22 @@ from typing import Any, Literal
 UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 # text, long (several lines), count (a whole number or nothing), image (an address), colour, switch (yes or no), choice,
-# names (several words), secret (text that is never shown again), certificate (a file with its password), signing_key
-# (a private key of P-256 that is made here unless somebody brings one along)
+# names (several words), secret (text that is never shown again), file (text that is uploaded and never shown again),
+# certificate (a file with its password), signing_key (a private key of P-256 that is made here unless somebody brings
+# one along)
 Kind = Literal[
-    "text", "long", "count", "image", "colour", "switch", "choice", "names", "secret", "certificate", "signing_key"
+    "text",
+    "long",
+    "count",
+    "image",
+    "colour",
+    "switch",
+    "choice",
+    "names",
+    "secret",
+    "file",
+    "certificate",
+    "signing_key",
 ]
 
 
@@ -49,6 +61,8 @@ class MessageInvalid(ValueError):
 class FormField:
     """How a form asks for one field. ``only`` are the slugs of the messages it goes with, () for all.
 
+    ``optional`` says of a credential's field that it may stay empty; a message's fields all may.
+
     ``default`` is what stands there until somebody chooses: text for texts, "" for what is empty.
     """
 
@@ -59,6 +73,7 @@ class FormField:
     clearable: bool = False
     choices: tuple[tuple[str, str], ...] = ()
     only: tuple[str, ...] = ()
+    optional: bool = False
     default: Any = ""
 
 
@@ -72,10 +87,11 @@ def asked(
     choices: tuple[tuple[str, str], ...] = (),
     only: tuple[str, ...] = (),
     hidden: bool = False,
+    optional: bool = False,
 ) -> Any:
     """Return a dataclass field that knows how a form asks for it. ``hidden`` keeps it out of a repr."""
     asks = {"label": label, "help": help, "kind": kind, "clearable": clearable, "choices": choices, "only": only}
-    return field(default=default, metadata=asks, repr=not hidden)
+    return field(default=default, metadata={**asks, "optional": optional}, repr=not hidden)
 
 
 def form_fields(shape: type) -> list[FormField]:
@@ -116,6 +132,20 @@ def coerced(shape: type, given: Mapping[str, object], called: str) -> tuple[dict
         else:
             problems.append(Problem(name, f"“{name}” must be text."))
     return values, problems
+
+
+def plain_problems(value: Any, longest: int = 200, most: int = 99_999) -> Iterator[Problem]:
+    """Tell what is wrong with a dataclass's choices, its counts (0 to ``most``) and its texts (``longest``)."""
+    for one in form_fields(type(value)):
+        given = getattr(value, one.name)
+        if one.kind == "choice" and (isinstance(given, bool) or str(given) not in dict(one.choices)):
+            yield Problem(one.name, f"{one.label}: choose one of {', '.join(word for _, word in one.choices)}.")
+        elif one.kind == "count" and given is not None and not (is_whole(given) and 0 <= given <= most):
+            yield Problem(one.name, f"“{given}” is no number from 0 to {most:,}.")
+        elif one.kind == "text" and len(given) > longest:
+            yield Problem(one.name, f"{len(given)} characters; {longest} are allowed.")
+        elif one.kind == "colour" and given and not re.fullmatch("#[0-9A-Fa-f]{6}", given):
+            yield Problem(one.name, f"“{given[:20]}” is not a colour: write #RRGGBB, for example #2D7D9A.")
 
 
 def built(shape: type, given: Mapping[str, object], called: str) -> Any:

@@ -5,6 +5,7 @@ What only one service can do with a message (its ``Options``) is no part of it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -134,6 +135,17 @@ class Toast(Message):
             told = f"What opens on tap has {len(self.link)} characters; {LINK_LIMIT} are allowed."
             problems.append(Problem("link", told))
         return problems
+
+
+def texts_of(message: Raw) -> dict[str, str]:
+    """Return a raw message as names and texts, for services that carry these: a JSON object's own, else ``body``."""
+    try:
+        told = json.loads(message.body)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        return {"body": message.body}
+    return {name: one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for name, one in told.items()}
 
 
 def is_page(text: str) -> bool:

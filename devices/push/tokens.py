@@ -1,22 +1,141 @@
-"""The one exchange by which a bearer token is asked for. Who holds it, and for how long, is the pipeline's."""
+"""The one exchange by which a bearer token is asked for, over ``requests``. Who holds it is devices/bearer.py.
+
+The same rules as for pushes: every address is judged after it was resolved and dialled as it was judged, no redirects,
+no proxy, no cookies, no .netrc, TLS always verified, a bounded answer, and a bound on the time for all of it.
+"""
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any
+
+import certifi
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from devices.push import guard
 from devices.push.base import Answer, Lost, Request
-from devices.push.engine import Engine
 
 DEADLINE = 5.0  # seconds for the whole exchange: well below a push's 15 and a batch's lease
+BODY_LIMIT = 64 * 1024  # bytes of an answer; one with more is none
+NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
-def exchanged(request: Request, allow: frozenset[str] = frozenset()) -> Answer:
+def exchanged(request: Request, allow: frozenset[str] = frozenset(), trust: Mapping[str, str] = NOBODY) -> Answer:
     """Send ``request`` to the service's token endpoint and return the answer, within DEADLINE.
 
-    By the engine that carries the pushes: the same guard over addresses, no redirects, no proxy, a bounded answer.
+    ``allow`` are exact ``host:port`` pairs that pass the address guard; ``trust`` has the file of the authorities for a
+    ``host:port`` that other ones vouch for than everybody's.
     """
-    engine: Engine[None] = Engine(concurrency=1, deadline=DEADLINE, allow=allow)
+    began = time.monotonic()
+    wire = _Wire(allow)
+    session = requests.Session()
+    session.trust_env = False
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, wire)
+    headers = {**dict.fromkeys(("Accept", "Accept-Encoding", "Connection")), "User-Agent": "PushAdmin"}
+    late = threading.Timer(DEADLINE, wire.cut)
+    late.daemon = True
+    late.start()
     try:
-        engine.start(request, None)
-        answers = engine.wait(DEADLINE + 1.0)
+        with session.request(
+            request.method,
+            request.url,
+            headers={**headers, **dict(request.all_headers)},
+            data=request.body,
+            timeout=DEADLINE,
+            allow_redirects=False,
+            stream=True,
+            verify=trust.get(request.url.split("/", 3)[2]) or certifi.where(),
+        ) as response:
+            body = response.raw.read(BODY_LIMIT + 1, decode_content=False)
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+        return Answer(0, lost=Lost.NOT_SENT, error=wire.why or _sentence(error), milliseconds=_since(began))
     finally:
-        engine.close()
-    return answers[0][1] if answers else Answer(0, lost=Lost.AMBIGUOUS, error="No answer came in time.")
+        late.cancel()
+        session.close()
+    if len(body) > BODY_LIMIT:
+        return Answer(0, lost=Lost.NOT_SENT, error="The answer has no end.", milliseconds=_since(began))
+    told = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, told, body, _since(began))
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def _sentence(error: Exception) -> str:
+    """Say for a person why there is no answer, without what a library tells of itself."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return "The other side's certificate is not one that we trust."
+    if isinstance(error, requests.Timeout):
+        return f"No answer came within {DEADLINE:.0f} seconds."
+    return "The connection failed, or the answer was not HTTP."
+
+
+class _Wire(HTTPAdapter):
+    """Opens sockets only to addresses that the guard lets through, and can cut them off."""
+
+    def __init__(self, allow: frozenset[str]) -> None:
+        self.allow, self.why = allow, ""
+        self._sockets: list[socket.socket] = []
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: Any) -> None:
+        """Make pools whose connections dial by ``dial``."""
+        wire = self
+
+        class Plain(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return wire.dial(self)
+
+        class Secure(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return wire.dial(self)
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **more)
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+    def dial(self, connection: HTTPConnection) -> socket.socket:
+        """Return a socket to the first address of the host that lets us in; no other lookup follows."""
+        try:
+            found = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
+        except OSError:
+            found = []
+            self.why = f"{connection.host} is not known to the name service."
+        for family, kind, protocol, _, target in found:
+            if guard.refused(str(target[0]), int(target[1]), self.allow):
+                self.why = f"{target[0]} is not a public address: the connection was refused on our side."
+                continue
+            made = socket.socket(family, kind, protocol)
+            self._sockets.append(made)
+            made.settimeout(DEADLINE)
+            with suppress(OSError):
+                made.connect(target)
+                self.why = ""
+                return made
+            self.why = f"{connection.host} does not take our connection."
+            made.close()
+        raise NewConnectionError(connection, self.why)
+
+    def cut(self) -> None:
+        """End whatever is open: the time is over."""
+        self.why = f"No answer came within {DEADLINE:.0f} seconds."
+        for one in self._sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)

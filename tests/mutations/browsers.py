@@ -131,7 +131,7 @@ MISTAKES = (
     Mutation(
         (),
         "a push leaves unsigned when the key is gone",
-        "campaigns/pipeline/rendering.py",
+        "devices/trying.py",
         "return None, service.credentials_needed",
         'return None, ""',
         (f"{FLOW}::test_without_a_key_nothing_is_sent_and_the_page_says_what_to_do",),

@@ -157,9 +157,8 @@ MISTAKES = (
         (55,),
         "claiming a batch locks nothing",
         "campaigns/pipeline/claiming.py",
-        '            .select_for_update(of=("self",), '
-        "skip_locked=connection.features.has_select_for_update_skip_locked)\n",
-        "",
+        'open_now.select_for_update(of=("self",), skip_locked=connection.features.has_select_for_update_skip_locked)\n',
+        "open_now\n",
         (
             "tests/campaigns/pipeline/test_claiming.py::test_senders_that_claim_at_the_same_time_never_get_the_same_batch",
         ),

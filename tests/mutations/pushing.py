@@ -274,8 +274,8 @@ MISTAKES = (
         (),
         "a token that is refused is not renewed",
         "campaigns/pipeline/tokens.py",
-        "        self._on_trial.add(whose)\n        return True",
-        "        self._on_trial.add(whose)\n        return False",
+        "        self._renewed.add(push)\n        return True",
+        "        self._renewed.add(push)\n        return False",
         (f"{SECOND}::test_a_token_that_is_not_taken_is_renewed_once_and_costs_no_attempt",),
     ),
     Mutation(

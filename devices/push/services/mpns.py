@@ -18,11 +18,11 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from devices.push import address
+from devices.push.answers import unanswered
 from devices.push.base import (
     AddressRefused,
     Answer,
     ClientCertificate,
-    Lost,
     Outcome,
     Payload,
     PushService,
@@ -171,7 +171,6 @@ class Mpns(PushService):
     credentials = Credentials
     without_credentials = "No certificate. MPNS asks for one only on authenticated (https) channels."
     options = Options
-    emulated_path = "/throttledthirdparty/01.00/{name}"
 
     def clean_address(self, raw: str, *, extra_hosts: frozenset[str] = frozenset()) -> str:
         """Return a channel URI in its plain spelling; raise AddressRefused."""
@@ -182,6 +181,10 @@ class Mpns(PushService):
         if path["tier"] and (path["tier"] == "throttled") != (url.scheme == "http"):
             raise AddressRefused("http goes with throttledthirdparty, https with unthrottledthirdparty.")
         return str(url)
+
+    def emulated_address(self, name: str, host: str) -> str:
+        """Return a channel URI at the emulator."""
+        return f"http://{host}/throttledthirdparty/01.00/{name}"
 
     def problems(self, message: Message, options: object | None = None) -> list[Problem]:
         """Tell what is wrong with ``message`` here."""
@@ -269,12 +272,8 @@ class Mpns(PushService):
 
     def interpret(self, answer: Answer, *, authenticated: bool = False) -> Verdict:
         """Say what an answer means; ``authenticated`` tells whether the channel URI was https."""
-        if answer.certificate_refused:
-            return Verdict(Outcome.DENIED, f"Our certificate cannot be used: {answer.error}")
-        if answer.lost is Lost.NOT_SENT:
-            return Verdict(Outcome.RETRY, f"The service could not be reached: {answer.error}")
-        if answer.lost is Lost.AMBIGUOUS:
-            return Verdict(Outcome.UNKNOWN, f"No valid answer came: {answer.error}", ambiguous=True)
+        if verdict := unanswered(answer, "The service"):
+            return verdict
         raw = tuple([answer.headers.get(name, "")[:LONGEST_WORD] for name in LOWER_WORDS])
         verdict = _verdict(answer.status, raw, authenticated)
         if verdict.outcome is Outcome.RETRY and (wish := answer.headers.get("retry-after")):

@@ -14,10 +14,10 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from devices.push import address, aes128gcm, vapid
+from devices.push.answers import unanswered
 from devices.push.base import (
     AddressRefused,
     Answer,
-    Lost,
     Outcome,
     Payload,
     PushService,
@@ -204,7 +204,6 @@ class WebPush(PushService):
     device_keys = ("p256dh", "auth")
     per_device = True
     reports = True
-    emulated_path = "/wpush/v2/{name}"
 
     def clean_address(self, raw: str, *, extra_hosts: frozenset[str] = frozenset()) -> str:
         """Return an endpoint as it was given; raise AddressRefused. It is opaque: nothing of it is spelled anew."""
@@ -306,10 +305,8 @@ class WebPush(PushService):
 
     def interpret(self, answer: Answer, *, authenticated: bool = False) -> Verdict:
         """Say what an answer means, whichever vendor gave it."""
-        if answer.lost is Lost.NOT_SENT:
-            return Verdict(Outcome.RETRY, f"The push service could not be reached: {answer.error}")
-        if answer.lost is Lost.AMBIGUOUS:
-            return Verdict(Outcome.UNKNOWN, f"No valid answer came: {answer.error}", ambiguous=True)
+        if verdict := unanswered(answer, "The push service"):
+            return verdict
         words = [(name, answer.headers[name][:LONGEST_WORD]) for name in OWN_HEADERS if name in answer.headers]
         status = answer.status
         said = answer.headers.get("x-wns-notificationstatus") or answer.headers.get("x-wns-status", "")
@@ -325,7 +322,7 @@ class WebPush(PushService):
         alone = outcome is Outcome.DENIED
         return Verdict(outcome, reason, tuple(words), retry_after=after, device_alone=alone)
 
-    def circuit(self, target: Target) -> str:
+    def circuit(self, target: Target, credentials: object | None = None) -> str:
         """Return the endpoint's origin: one vendor that is down holds up no other."""
         return f"{self.slug}:{origin(target.address)}"
 
@@ -335,6 +332,10 @@ class WebPush(PushService):
         if seconds >= int(dict(payload.headers)["TTL"]):
             return payload
         return Payload(payload.body, tuple([(name, lower.get(name, value)) for name, value in payload.headers]))
+
+    def emulated_address(self, name: str, host: str) -> str:
+        """Return an endpoint of Mozilla's service at the emulator."""
+        return f"http://{host}/wpush/v2/{name}"
 
 
 def origin(endpoint: str) -> str:

@@ -80,13 +80,13 @@ def test_a_change_that_loses_browsers_asks_for_the_apps_name_and_tells_how_many(
     admin_client: Client, app: App, change: dict[str, str]
 ) -> None:
     page = save(admin_client, app, contact="ops@example.org")
-    assert "To replace or remove the key" not in page
+    assert "To take another one or none" not in page
     before = stored(app)
     for number in range(3):
         values: Any = {"address_digest": str(number), "seen_at": "2026-01-01T00:00Z"}
         Device.objects.create(app=app, service="webpush", address=f"{ENDPOINT}{number}", **values)
     phone = Device.objects.create(app=app, service="mpns", address="x", address_digest="x", seen_at="2026-01-01T00:00Z")
-    assert "3 devices subscribed with this key" in admin_client.get(f"/devices/app/{app.pk}/change/").content.decode()
+    assert "3 devices are bound to this one" in admin_client.get(f"/devices/app/{app.pk}/change/").content.decode()
     for word in ("", "weather", "Weather!"):
         page = save(admin_client, app, contact="ops@example.org", confirm=word, **change)
         assert "Nothing was changed: 3 devices would be lost for good." in page
@@ -99,7 +99,7 @@ def test_a_change_that_loses_browsers_asks_for_the_apps_name_and_tells_how_many(
     else:
         assert stored(app)["private"] != before["private"]
     reasons = set(Device.objects.filter(service="webpush").values_list("status", "retired_reason"))
-    assert reasons == {("retired", "Its subscription is bound to a key that was replaced.")}
+    assert reasons == {("retired", "It is bound to credentials that were replaced.")}
     phone.refresh_from_db()
     assert phone.status == "active"
 

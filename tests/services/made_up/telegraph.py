@@ -86,7 +86,7 @@ class Telegraph(PushService):
             return Verdict(Outcome.DENIED, "The office does not know us.", stale_credential=True)
         return Verdict(Outcome.RETRY, f"The wire is down ({answer.status}).")
 
-    def circuit(self, target: Target) -> str:
+    def circuit(self, target: Target, credentials: object | None = None) -> str:
         return f"telegraph:line {target.address.partition(',')[2][0]}"
 
     def authorize(self, credentials: object | None) -> Request | None:
