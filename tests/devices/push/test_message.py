@@ -22,6 +22,8 @@ FULL: dict[str, dict[str, Any]] = {
     "flip_tile": {"wide_back_content": "a\nb", "background_image": "https://img.example.org/a.png", "count": 99},
     "iconic_tile": {"background_color": "#FF2D7D9A", "icon_image": "/Images/i.png", "wide_content_1": "one"},
     "cycle_tile": {f"cycle_image_{number}": f"/Images/{number}.jpg" for number in range(1, 10)},
+    "adaptive_tile": {"title": "T", "line_1": "one", "picture": "ms-appx:///a.png", "branding": "logo"},
+    "badge": {"count": 3},
     "raw": {"body": '{"a": 1}'},
 }
 
