@@ -73,6 +73,17 @@ def read(request: Request) -> Message:
     return Message("token" if target == "fid" else target, fields[target], fields, asked.get("validate_only", False))
 
 
+def glimpse(request: Request) -> tuple[str, str]:
+    """Return target and id of a push that was refused, as far as they can be made out; "" otherwise."""
+    try:
+        fields = json.loads(request.body)["message"]
+        target = next((fields[name] for name in TARGETS if name in fields), "")
+        message = Message("", target if isinstance(target, str) else "", fields, validate_only=False)
+        return message.target, message.id
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return "", ""
+
+
 def _target(fields: dict[str, Any]) -> str:
     """Return the name of the one target. Raises Invalid for none or several."""
     targets = [name for name in TARGETS if name in fields]

@@ -16,7 +16,7 @@ from devices.emulator.fcm.androids import Android
 from devices.emulator.fcm.answers import Fault
 from devices.emulator.fcm.devices import MINUTE, Attempt, Device, Devices, Plan, Turn
 from devices.emulator.fcm.grants import account_of
-from devices.emulator.fcm.messages import Message, read
+from devices.emulator.fcm.messages import Message, glimpse, read
 from devices.emulator.fcm.schema import Invalid
 from devices.emulator.fcm.settings import Settings
 from devices.emulator.inboxes import Inboxes
@@ -122,17 +122,18 @@ class Fcm:
         except Refusal as refused:
             device, turn = None, Turn(refused.fault)
             if refused.fault.status == 400:
-                where = message.target if message else request.target.decode("latin-1")
+                where = glimpse(request)[0] or request.target.decode("latin-1")
                 self.shared.board.refuse(where, str(refused))
         plan = self._plan(device)
+        target, message_id = (message.target, message.id) if message else glimpse(request)
         label = "" if turn.play else (turn.fault.label if turn.fault else "200")
         self.shared.board.push(label, NAME, NAME)
         taken = turn.taken and message is not None and not message.validate_only
         self.shared.ledger.note(
             Entry(
                 service=NAME,
-                message_id=message.id if message else "",
-                channel=message.target if message else "",
+                message_id=message_id,
+                channel=target,
                 behaviour=plan.name if plan else "",
                 kind=NAME,
                 size=request.size,
