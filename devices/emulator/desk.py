@@ -34,7 +34,7 @@ class FrontDesk:
         self._groups = tuple(group for service in services.values() for group in service.groups)
         self._files = {
             **FILES,
-            **{f"/{name}/screens.js": (HERE / name / "page" / "screens.js", SCRIPT) for name in services},
+            **{f"/emulator/{name}/screens.js": (HERE / name / "page" / "screens.js", SCRIPT) for name in services},
         }
         self._commands: dict[str, Callable[[Wishes], object]] = {
             "/emulator/clock": self._advance,
@@ -106,7 +106,7 @@ class FrontDesk:
 
     def _modules(self) -> bytes:
         """Return the script that gathers every service's part of the wall."""
-        imports = [f'import * as {name} from "/{name}/screens.js";\n' for name in self._services]
+        imports = [f'import * as {name} from "/emulator/{name}/screens.js";\n' for name in self._services]
         return f"{''.join(imports)}export default [{', '.join(self._services)}];\n".encode()
 
     def _settle(self) -> None:

@@ -79,9 +79,10 @@ def glimpse(request: Request) -> tuple[str, str]:
         fields = json.loads(request.body)["message"]
         target = next((fields[name] for name in TARGETS if name in fields), "")
         message = Message("", target if isinstance(target, str) else "", fields, validate_only=False)
-        return message.target, message.id
+        message_id = message.id
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return "", ""
+    return message.target, message_id
 
 
 def _target(fields: dict[str, Any]) -> str:

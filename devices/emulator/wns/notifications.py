@@ -11,7 +11,10 @@ LONGEST = 1000  # characters of each text
 MOST_TEXTS, MOST_BUTTONS, MOST_ON_TILE = 3, 5, 8
 SIZES = ("TileWide", "TileMedium", "TileLarge", "TileSmall")  # the first that is there is shown
 GLYPHS = frozenset(
-    "none activity alarm alert attention available away busy error newMessage paused playing unavailable".split()
+    (
+        *("none", "activity", "alarm", "alert", "attention", "available", "away", "busy", "error", "newMessage"),
+        *("paused", "playing", "unavailable"),
+    )
 )
 BRANDINGS = frozenset(("none", "logo", "name", "nameAndLogo"))
 

@@ -10,7 +10,8 @@ from tests.devices.emulator.fcm.sender import token_of
 from tests.emulator import EmulatorProcess
 
 USUAL = {
-    "token_seconds": 3599, "token_delay_ms": 0, "token_status": 0, "quota_per_minute": 600_000, "device_per_minute": 240,
+    "token_seconds": 3599, "token_delay_ms": 0, "token_status": 0, "quota_per_minute": 600_000,
+    "device_per_minute": 240,
 }  # fmt: skip
 
 

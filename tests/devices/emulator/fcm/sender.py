@@ -23,9 +23,7 @@ PROJECT = "demo-shop"
 NOTE = {"notification": {"title": "T", "body": "B"}}
 
 
-def post(
-    emulator: EmulatorProcess, path: str, body: bytes, headers: dict[str, str], method: str = "POST"
-) -> Answer:
+def post(emulator: EmulatorProcess, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> Answer:
     """Send one request on a connection of its own."""
     connection = http.client.HTTPConnection(urlsplit(emulator.url).netloc, timeout=10)
     try:
@@ -45,9 +43,7 @@ def encoded(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
 
 
-def assertion(
-    who: dict[str, Any], head: dict[str, Any] | None = None, private_key: str = "", **claims: Any
-) -> str:
+def assertion(who: dict[str, Any], head: dict[str, Any] | None = None, private_key: str = "", **claims: Any) -> str:
     """Sign the claims a service account signs; ``claims`` replaces some, or leaves out those that are None."""
     now = int(time.time())
     said = {

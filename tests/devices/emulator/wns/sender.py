@@ -17,8 +17,8 @@ TOAST = (
     b'<actions><action content="Open" arguments="o"/><action content="Later" arguments="l"/></actions></toast>'
 )
 TILE = (
-    b'<tile><visual branding="nameAndLogo" displayName="Shop"><binding template="TileMedium"><text>small</text></binding>'
-    b'<binding template="TileWide"><text>Weather</text><text>Sunny, 21 degrees</text></binding></visual></tile>'
+    b'<tile><visual branding="nameAndLogo" displayName="Shop"><binding template="TileMedium"><text>small</text>'
+    b'</binding><binding template="TileWide"><text>Weather</text><text>Sunny, 21 degrees</text></binding></visual></tile>'
 )
 BADGE = b'<badge value="7"/>'
 BODIES = {"toast": TOAST, "tile": TILE, "badge": BADGE, "raw": b"any bytes"}
