@@ -32,10 +32,7 @@ class Message:
     @property
     def id(self) -> str:
         """Return the id that the sender gave it, "" without one."""
-        for part, name in MESSAGE_ID:
-            if found := self.fields.get(part, {}).get(name):
-                return str(found)
-        return ""
+        return _own_id(self.fields)
 
     def shown(self) -> dict[str, Any]:
         """Return what Android shows: ``android.notification`` over ``notification``, ``android.data`` over ``data``."""
@@ -77,12 +74,20 @@ def glimpse(request: Request) -> tuple[str, str]:
     """Return target and id of a push that was refused, as far as they can be made out; "" otherwise."""
     try:
         fields = json.loads(request.body)["message"]
-        target = next((fields[name] for name in TARGETS if name in fields), "")
-        message = Message("", target if isinstance(target, str) else "", fields, validate_only=False)
-        message_id = message.id
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+    except (ValueError, RecursionError, LookupError, TypeError):
         return "", ""
-    return message.target, message_id
+    if not isinstance(fields, dict):
+        return "", ""
+    return next((fields[name] for name in TARGETS if isinstance(fields.get(name), str)), ""), _own_id(fields)
+
+
+def _own_id(fields: dict[str, Any]) -> str:
+    for part, name in MESSAGE_ID:
+        within = fields.get(part)
+        found = within.get(name) if isinstance(within, dict) else None
+        if found and isinstance(found, str):
+            return found
+    return ""
 
 
 def _target(fields: dict[str, Any]) -> str:
