@@ -6,7 +6,7 @@ let services = []; // each one's part of the wall, see /services.js
 
 // Which answers belong under which word. Labels are "200 Received", "503", or "" when no valid answer was given.
 const GROUPS = [
-  ["Accepted", (label) => label === "200 Received" || /^20[124]$/.test(label)],
+  ["Accepted", (label) => label === "200 Received" || /^20[0124]$/.test(label)],
   ["Queue full", (label) => label === "200 QueueFull"],
   ["Suppressed", (label) => label === "200 Suppressed"],
   ["Expired", (label) => /^(404|410)/.test(label)],
@@ -76,7 +76,7 @@ function showState(state) {
   everyone.hidden = !everyone.textContent;
   showNotes(state);
   byId("empty").hidden = state.pushes > 0;
-  byId("example").textContent = services[0].example(state.url);
+  byId("example").textContent = services.find((service) => service.example).example(state.url);
 }
 
 function showNotes(state) {
