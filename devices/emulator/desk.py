@@ -29,6 +29,8 @@ class FrontDesk:
         self.shared = shared
         self._services = services
         self._owners = {prefix: service for service in services.values() for prefix in service.prefixes}
+        self._queries = tuple(prefix for prefix in self._owners if prefix.startswith(b"/?"))
+        self._endings = tuple(prefix[1:] for prefix in self._owners if prefix.startswith(b"*"))
         self._groups = tuple(group for service in services.values() for group in service.groups)
         self._files = {
             **FILES,
@@ -49,7 +51,16 @@ class FrontDesk:
             self._views |= service.views
 
     def _owner(self, target: bytes) -> Running | None:
-        return self._owners.get(target[: target.find(b"/", 1) + 1])
+        return self._owners.get(target[: target.find(b"/", 1) + 1]) or self._owner_elsewhere(target)
+
+    def _owner_elsewhere(self, target: bytes) -> Running | None:
+        """Find who owns a target whose path has one part, is "/", or is known by its end."""
+        if target.startswith(self._queries):
+            return next(self._owners[query] for query in self._queries if target.startswith(query))
+        path = target.partition(b"?")[0]
+        if path.endswith(self._endings):
+            return next(self._owners[b"*" + ending] for ending in self._endings if path.endswith(ending))
+        return self._owners.get(path)
 
     def greet(self, session: Session) -> Opening:
         """Count an HTTP/2 connection, and say what it is opened with."""

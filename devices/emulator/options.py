@@ -35,6 +35,7 @@ class Options:
     settings: Mapping[str, object]
     tls: Tls | None = None
     lifeline: int | None = None
+    keys_folder: Path | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tls-key", type=Path, metavar="PEM", help="its private key")
     add("--tls-authority", type=Path, metavar="PEM", help="who signs the certificates of senders")
     add("--tls-folder", type=Path, metavar="DIR", help="in place of the three: make certificates here, or take them")
+    add("--keys-folder", type=Path, metavar="DIR", help="keep accounts, keys and secrets that are handed out here")
     add("--lifeline-fd", type=int, metavar="FD", help="exit when this file descriptor reaches its end")
     for service in services.found().values():
         service.add_arguments(parser)
@@ -56,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def read(parsed: argparse.Namespace) -> Options:
     """Make options of parsed flags. Raises ValueError with a sentence."""
     settings = {name: service.settings_of(parsed) for name, service in services.found().items()}
-    return Options(parsed.port, parsed.ledger, parsed.phones, settings, _tls(parsed), parsed.lifeline_fd)
+    return Options(
+        parsed.port, parsed.ledger, parsed.phones, settings, _tls(parsed), parsed.lifeline_fd, parsed.keys_folder
+    )
 
 
 def _tls(parsed: argparse.Namespace) -> Tls | None:

@@ -12,6 +12,7 @@ from devices.emulator import certificates, services
 from devices.emulator.clock import Clock
 from devices.emulator.desk import FrontDesk
 from devices.emulator.door import PROTOCOLS, Door
+from devices.emulator.keys_folder import KeysFolder
 from devices.emulator.ledger import Ledger
 from devices.emulator.options import Options
 from devices.emulator.shared import Shared
@@ -26,7 +27,7 @@ def run(options: Options) -> None:
 
     With a folder for certificates it also prints the file of the authority that clients are to trust.
 
-    Raises OSError when a port is taken or the ledger can no longer be written, ssl.SSLError or ValueError for
+    Raises OSError when a port is taken, the folder for keys unusable or the ledger can no longer be written, ssl.SSLError or ValueError for
     unusable certificates.
     """
     asyncio.run(_serve(options))
@@ -40,7 +41,7 @@ async def _serve(options: Options) -> None:
     if options.lifeline is not None:
         loop.add_reader(options.lifeline, _watch, options.lifeline, stop)
     ledger = Ledger(options.ledger)
-    shared = Shared(Clock(), ledger, options.phones)
+    shared = Shared(Clock(), ledger, options.phones, KeysFolder(options.keys_folder))
     started = {name: service.start(options.settings[name], shared) for name, service in services.found().items()}
     desk = FrontDesk(shared, started)
     outbox = Outbox(ledger, loop)

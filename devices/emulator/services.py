@@ -24,7 +24,9 @@ class Running(Protocol):
 
     @property
     def prefixes(self) -> tuple[bytes, ...]:
-        """Return the first parts of the paths that are its own: b"/wpush/"."""
+        """Return what is its own: first parts of paths (b"/wpush/"), paths of one part (b"/token"), what paths end with
+        (b"*/oauth2/v2.0/token"), and what targets begin with when their path is "/" (b"/?token=").
+        """
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -46,7 +48,7 @@ class Running(Protocol):
         """Say what happens before the body of a request for ``target`` is read, if anything."""
 
     def answer(self, request: Request) -> Reply:
-        """Decide about one request below one of the prefixes."""
+        """Decide about one request to what is its own."""
 
     def state(self) -> dict[str, object]:
         """Return what it adds to the state of the emulator."""
