@@ -27,8 +27,8 @@ def run(options: Options) -> None:
 
     With a folder for certificates it also prints the file of the authority that clients are to trust.
 
-    Raises OSError when a port is taken, the folder for keys unusable or the ledger can no longer be written, ssl.SSLError or ValueError for
-    unusable certificates.
+    Raises OSError when a port is taken, the folder for keys is unusable or the ledger can no longer be written,
+    ssl.SSLError or ValueError for unusable certificates.
     """
     asyncio.run(_serve(options))
 

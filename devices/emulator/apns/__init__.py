@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(parsed: argparse.Namespace) -> Settings:
-    """Return where its keys are kept, and whose authority signs client certificates."""
-    return Settings(getattr(parsed, "keys_folder", None), getattr(parsed, "tls_folder", None))
+    """Return whose authority signs client certificates."""
+    return Settings(parsed.tls_folder)
 
 
 def start(settings: Settings | None, shared: Shared) -> Control:

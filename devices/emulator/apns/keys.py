@@ -7,7 +7,6 @@ import secrets
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -18,9 +17,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from devices.emulator.keys_folder import KeysFolder
+
+DOCUMENT = "apns-keys"  # in the folder
 ENVIRONMENTS = ("production", "sandbox")
 _ID = re.compile(r"[A-Z0-9]{10}")
 _TEAM = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+_PARTS = ("key_id", "team_id", "key", "topic")
 _ALPHABET = string.ascii_uppercase + string.digits
 
 
@@ -48,12 +51,17 @@ class Key:
 
 
 class Keys:
-    """Every key by its id. ``folder`` keeps those of the own teams, None: nobody does."""
+    """Every key by its id. ``folder`` keeps those of the own teams.
 
-    def __init__(self, folder: Path | None) -> None:
+    Raises OSError or ValueError when what it has cannot be read.
+    """
+
+    def __init__(self, folder: KeysFolder) -> None:
         self._folder = folder
         self._by_id: dict[str, Key] = {}
         self._own: dict[str, dict[str, str]] = {}
+        for team, own in folder.read(DOCUMENT).items():
+            self._know(team, own)
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._by_id.values())
@@ -70,8 +78,8 @@ class Keys:
         if not _TEAM.fullmatch(team):
             raise ValueError("team must be small letters, digits and dashes, at most 41")
         if team not in self._own:
-            self._own[team] = _made(team)
-            self._know(self._own[team])
+            self._know(team, _made(team))
+            self._folder.write(DOCUMENT, dict(self._own))
         return self._own[team]
 
     def register(self, key_id: str, team_id: str, public_key: str, topics: list[str] | None, environment: str) -> Key:
@@ -87,13 +95,15 @@ class Keys:
         self._by_id[key_id] = known
         return known
 
-    def _know(self, own: dict[str, str]) -> None:
+    def _know(self, team: str, own: object) -> None:
+        if not isinstance(own, dict) or not all(isinstance(own.get(part), str) for part in _PARTS):
+            raise ValueError(f"the key of the team {team} lacks one of {', '.join(_PARTS)}")
         private = load_pem_private_key(own["key"].encode(), None)
         if not isinstance(private, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"the key {own['key_id']} is none of ours")
-        self._by_id[own["key_id"]] = Key(
-            own["key_id"], own["team_id"], private.public_key(), frozenset((own["topic"],))
-        )
+            raise ValueError(f"the key of the team {team} is none of ours")
+        self._own[team] = {part: own[part] for part in _PARTS}
+        topics = frozenset((own["topic"],))
+        self._by_id[own["key_id"]] = Key(own["key_id"], own["team_id"], private.public_key(), topics)
 
 
 def _made(team: str) -> dict[str, str]:

@@ -34,7 +34,7 @@ class Apns:
     def __init__(self, shared: Shared, settings: Settings) -> None:
         self.shared = shared
         self.settings = settings
-        self.keys = Keys(settings.keys_folder)
+        self.keys = Keys(shared.keys)
         self.tokens = Tokens(self.keys)
         self.connections = Connections()
         self.reset()
