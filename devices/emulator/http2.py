@@ -157,8 +157,12 @@ class Connection(asyncio.Protocol):
 
     def trust(self) -> None:
         """Allow as many streams as the opening grants to a known sender. Does nothing the second time."""
-        if self._trusted is not None:
-            streams, self._trusted = self._trusted, None
+        if self._trusted is not None:  # what came in one piece with the first request is still too much
+            asyncio.get_running_loop().call_soon(self._trust, self._trusted)
+            self._trusted = None
+
+    def _trust(self, streams: int) -> None:
+        with contextlib.suppress(ProtocolError):  # the connection may have ended
             self.allow(streams)
 
     def ignore_pings(self) -> None:

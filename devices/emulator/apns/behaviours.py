@@ -65,7 +65,6 @@ def _slow(argument: str) -> Act:
 
 
 _REFUSED = Turn(play=http2_faults.reset_stream(ErrorCodes.REFUSED_STREAM))
-_GOING = Turn(play=http2_faults.go_away(ErrorCodes.NO_ERROR))
 
 BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("ok", "accepted and delivered", _always(ACCEPTED)),
@@ -100,7 +99,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     # slow and broken lines
     Behaviour("slow", "accepted after n (1000) ms", _slow),
     Behaviour("hang", "taken, never answered", _playing(faults.hang)),
-    Behaviour("goaway", "not taken: GOAWAY below its stream. -n: n times, then ok", _times(_GOING)),
+    Behaviour("goaway", "not taken: GOAWAY below its stream. -n: n times, then ok", _times(Turn(gone=True))),
     Behaviour("refused", "not taken: RST_STREAM, REFUSED_STREAM. -n: n times, then ok", _times(_REFUSED)),
     Behaviour(
         "rst",

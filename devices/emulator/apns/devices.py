@@ -23,8 +23,9 @@ class Turn:
 
     ``reason`` is one of ``answers.REASONS``, "" when there is none to give; ``status`` is then the answer if it is not
     0. ``taken`` says whether the service keeps the message. A 410 tells of a moment ``ago`` seconds before.
-    ``seconds`` pass before the answer, ``play`` replaces it on the wire, ``leaving`` sends GOAWAY after it, and
-    ``deaf`` lets the connection acknowledge no PING from now on.
+    ``seconds`` pass before the answer, ``play`` replaces it on the wire, and ``leaving`` sends GOAWAY after it.
+    ``gone`` sends GOAWAY in its place, which leaves out this push and all after it. ``deaf`` lets the connection
+    acknowledge no PING from now on.
     """
 
     reason: str = ""
@@ -35,6 +36,7 @@ class Turn:
     seconds: float = 0.0
     play: Play | None = None
     leaving: bool = False
+    gone: bool = False
     deaf: bool = False
 
 

@@ -17,7 +17,7 @@ from devices.emulator.apns.keys import Keys
 from devices.emulator.apns.settings import Settings
 from devices.emulator.apns.tokens import Tokens
 from devices.emulator.control import is_local
-from devices.emulator.exchange import Reply, Request, plain
+from devices.emulator.exchange import Reply, Request, Stream, plain
 from devices.emulator.ledger import Entry
 from devices.emulator.shared import Shared
 
@@ -60,7 +60,7 @@ class Apns:
             turn = Turn(refused.reason)
             self.shared.board.refuse(token, f"{refused.reason}: {refused}")
         status = REASONS[turn.reason] if turn.reason else turn.status or 200
-        label = "" if turn.play else f"{status} {turn.reason}".rstrip()
+        label = "" if turn.play or turn.gone else f"{status} {turn.reason}".rstrip()
         if device is not None:
             self._mourn(device, turn.reason)
         self.shared.board.push(label, NAME, NAME)
@@ -79,8 +79,8 @@ class Apns:
         )
         if device is not None and push is not None and turn.taken:
             self._take(device, push)
-        if turn.deaf and request.stream is not None:
-            request.stream.session.ignore_pings()
+        if request.stream is not None:
+            _act_on(request.stream, turn)
         written = _written(turn, status, apns_id, sandbox=device is not None and device.sandbox)
         return Reply(written, turn.seconds + self.shared.latency(), turn.play, close=turn.leaving)
 
@@ -186,6 +186,14 @@ def _check_certificate(request: Request, envelope: Envelope) -> None:
         raise Refused("MissingProviderToken", "neither a token nor a certificate")
     if request.certificate_user != envelope.app:
         raise Refused("TopicDisallowed", f"the certificate is for {request.certificate_user}, not {envelope.app}")
+
+
+def _act_on(stream: Stream, turn: Turn) -> None:
+    """Do to the connection what ``turn`` wants, before anything that came after this push is looked at."""
+    if turn.gone:
+        stream.session.go_away(max(stream.number - 2, 0))
+    if turn.deaf:
+        stream.session.ignore_pings()
 
 
 def _written(turn: Turn, status: int, apns_id: str, sandbox: bool) -> bytes:

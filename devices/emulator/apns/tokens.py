@@ -20,7 +20,7 @@ AHEAD = 60  # seconds that the clock of a sender may be ahead
 SELDOM = 1200  # seconds that a token is to be used before the next one
 MOST_KNOWN = 1000  # verified tokens that are remembered; the oldest makes room
 INVALID = "InvalidProviderToken"
-_SCHEME = re.compile(rb"bearer +([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.IGNORECASE)
+_JWT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 
 
 @dataclass(slots=True, eq=False)
@@ -55,14 +55,17 @@ class Tokens:
         It ages by the ``real`` time, because a sender cannot know the emulated one; how often a key's token changes
         is measured by the emulated time, ``now``. Both are unix seconds.
         """
-        token = self._known.get(authorization)
+        scheme, _, written = authorization.partition(b" ")
+        if scheme.lower() != b"bearer":
+            raise Refused(INVALID, "Authorization is not of the form bearer …")
+        token = self._known.get(written)
         if token is None:
             self.verified += 1
-            token = self._verified(authorization)
+            token = self._verified(written)
             token.key.tokens += 1
             if len(self._known) >= MOST_KNOWN:
                 del self._known[next(iter(self._known))]
-            self._known[authorization] = token
+            self._known[written] = token
         if token.issued > real + AHEAD:
             raise Refused(INVALID, f"iat is {token.issued - real:.0f} s in the future")
         if token.issued < real - OLDEST:
@@ -71,10 +74,10 @@ class Tokens:
             _admit(token, now)
         return token
 
-    def _verified(self, authorization: bytes) -> Token:
-        match = _SCHEME.fullmatch(authorization.strip())
+    def _verified(self, written: bytes) -> Token:
+        match = _JWT.fullmatch(written)
         if match is None:
-            raise Refused(INVALID, "Authorization is not of the form bearer …")
+            raise Refused(INVALID, "a token has three parts in base64url")
         try:
             head, claims = json.loads(_decoded(match[1])), json.loads(_decoded(match[2]))
             signature = _decoded(match[3])
