@@ -99,6 +99,28 @@ def _server(authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateK
     return builder.sign(authority_key, hashes.SHA256()), key
 
 
+def issue(path: Path, common_name: str, user: str) -> tuple[bytes, bytes]:
+    """Return certificate and key, both as PEM, of a client whose subject has this CN and UID (RFC 4519, 2.39).
+
+    ``path`` is the folder of ``provide``, whose authority signs. A name that could be one of a host cannot be
+    certified: the authority may not vouch for it. Raises ValueError without an authority.
+    """
+    folder = Folder(path)
+    authority = _stored(folder.authority, folder.authority_key)
+    if authority is None:
+        raise ValueError("there is no authority whose key is known")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.USER_ID, user), x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    builder = (
+        _builder(authority[0].subject, name, key, authority[1])
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    )
+    certificate = builder.sign(authority[1], hashes.SHA256())
+    return certificate.public_bytes(serialization.Encoding.PEM), _pem(key)
+
+
 def _builder(
     issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
 ) -> x509.CertificateBuilder:
@@ -138,13 +160,14 @@ def _stored(certificate: Path, key: Path) -> Pair | None:
 
 
 def _store(certificate: Path, key: Path, made: x509.Certificate, private: ec.EllipticCurvePrivateKey) -> None:
-    _write(
-        key,
-        private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
-    )
+    _write(key, _pem(private))
     _write(certificate, made.public_bytes(serialization.Encoding.PEM))
+
+
+def _pem(private: ec.EllipticCurvePrivateKey) -> bytes:
+    return private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _write(file: Path, text: bytes) -> None:

@@ -15,7 +15,8 @@ class Request:
     """One request that arrived whole.
 
     ``headers`` has lower-case names. ``size`` is the true length of the body in bytes; ``body`` keeps at most
-    ``wire.KEPT`` of them. ``certificate_name`` is the CN the client proved with its certificate, "" without one.
+    ``wire.KEPT`` of them. ``certificate_name`` is the CN the client proved with its certificate, ``certificate_user``
+    the UID (RFC 4519, section 2.39), "" without one. ``repeated`` names the fields of HTTP/2 that came more than once.
     ``stream`` is where it came from when that was HTTP/2, on which a service may act; None on HTTP/1.1.
     """
 
@@ -26,6 +27,8 @@ class Request:
     size: int = 0
     secure: bool = False
     certificate_name: str = ""
+    certificate_user: str = ""
+    repeated: tuple[bytes, ...] = ()
     stream: Stream | None = None
 
     @property
@@ -41,10 +44,14 @@ Fields = Sequence[tuple[bytes, bytes]]
 class Opening:
     """What the SETTINGS that open an HTTP/2 connection say (RFC 9113, section 6.5.2): how many streams at once, and
     how many bytes of a body the peer may send on each before it is given more room.
+
+    ``trusted`` is how many streams a sender may have open once a service knows who it is (``Session.trust``), None: as
+    many as before.
     """
 
     streams: int = 1000
     window: int = 65_535
+    trusted: int | None = None
 
 
 class Session(Protocol):
@@ -60,6 +67,12 @@ class Session(Protocol):
 
     def allow(self, streams: int) -> None:
         """Announce how many streams may be open at once. More are refused from now on."""
+
+    def trust(self) -> None:
+        """Allow as many streams as the opening grants to a known sender. Does nothing the second time."""
+
+    def ignore_pings(self) -> None:
+        """Acknowledge no PING from now on (RFC 9113, section 6.7 wants it): the connection looks dead."""
 
     def shut(self) -> None:
         """Announce a window of 0 bytes for every stream, and give none back from now on."""

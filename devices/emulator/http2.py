@@ -68,6 +68,8 @@ class Connection(asyncio.Protocol):
         self._spell = 0.0  # when it began
         self._secure = False
         self._certificate_name = ""
+        self._certificate_user = ""
+        self._trusted: int | None = None  # streams that a known sender will be allowed
         self._on: dict[type[events.Event], Callable[[Any], None]] = {
             events.RequestReceived: self._begin,
             events.DataReceived: self._take_body,
@@ -89,8 +91,9 @@ class Connection(asyncio.Protocol):
         self._open_ones.add(self)
         self._secure = transport.get_extra_info("ssl_object") is not None
         self._certificate_name = wire.certified_name(transport)
+        self._certificate_user = wire.certified_name(transport, "userId")
         opening = self._desk.greet(self)
-        self._limit = opening.streams
+        self._limit, self._trusted = opening.streams, opening.trusted
         told: dict[SettingCodes | int, int] = {
             SettingCodes.MAX_CONCURRENT_STREAMS: opening.streams,
             SettingCodes.INITIAL_WINDOW_SIZE: opening.window,
@@ -151,6 +154,20 @@ class Connection(asyncio.Protocol):
         self._limit = streams
         self.frames.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: streams})
         self.flush_soon()
+
+    def trust(self) -> None:
+        """Allow as many streams as the opening grants to a known sender. Does nothing the second time."""
+        if self._trusted is not None:  # what came in one piece with the first request is still too much
+            asyncio.get_running_loop().call_soon(self._trust, self._trusted)
+            self._trusted = None
+
+    def _trust(self, streams: int) -> None:
+        with contextlib.suppress(ProtocolError):  # the connection may have ended
+            self.allow(streams)
+
+    def ignore_pings(self) -> None:
+        """Acknowledge no PING from now on (RFC 9113, section 6.7 wants it): the connection looks dead."""
+        self.frames.answers_pings = False
 
     def shut(self) -> None:
         """Announce a window of 0 bytes for every stream, and give none back from now on."""
@@ -249,6 +266,7 @@ class Connection(asyncio.Protocol):
         stream = self._streams[number] = Stream(self, number)
         _read(stream.request, event.headers)
         stream.request.secure, stream.request.certificate_name = self._secure, self._certificate_name
+        stream.request.certificate_user = self._certificate_user
         if not VISIBLE.fullmatch(stream.request.target):
             stream.reset(ErrorCodes.PROTOCOL_ERROR)
             return
@@ -339,5 +357,8 @@ def _read(request: Request, fields: Fields) -> None:
         elif name == b":authority":
             headers[b"host"] = value
         elif not name.startswith(b":") and len(headers) < MOST_HEADERS and not (name == b"host" and name in headers):
-            joint = b"; " if name == b"cookie" else b", "
-            headers[name] = value if name not in headers else headers[name] + joint + value
+            if name in headers:
+                request.repeated += (name,)
+                headers[name] += (b"; " if name == b"cookie" else b", ") + value
+            else:
+                headers[name] = value

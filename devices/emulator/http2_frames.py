@@ -7,9 +7,10 @@ from typing import Any
 import hpack
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.events import Event
 from h2.exceptions import FrameTooLargeError
 from h2.frame_buffer import FrameBuffer
-from hyperframe.frame import Frame
+from hyperframe.frame import Frame, PingFrame
 
 LENGTH = 3  # bytes that say how long a frame is (RFC 9113, section 4.1)
 LARGE = 16 * 1024  # bytes of fields from which on compressing them would only cost time
@@ -42,12 +43,16 @@ class _Buffer(FrameBuffer):
 
 
 class Frames(H2Connection):
-    """h2, but with a limit of streams that refuses the one stream too many, not the whole connection."""
+    """h2, but with a limit of streams that refuses the one stream too many, not the whole connection.
+
+    While ``answers_pings`` is False no PING is acknowledged.
+    """
 
     def __init__(self, config: H2Configuration) -> None:
         super().__init__(config)
         self.incoming_buffer = _Buffer(server=True)
         self.encoder = Encoder()
+        self.answers_pings = True
 
     @property
     def open_inbound_streams(self) -> int:
@@ -57,3 +62,7 @@ class Frames(H2Connection):
     def sweep(self) -> None:
         """Forget the streams that are over."""
         self._open_streams(1)
+
+    def _receive_ping_frame(self, frame: PingFrame) -> tuple[list[Frame], list[Event]]:
+        answers, happened = super()._receive_ping_frame(frame)
+        return (answers if self.answers_pings else []), happened

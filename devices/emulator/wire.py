@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
         self._after = b""  # what came in one piece with the request for an upgrade, and belongs to the new protocol
         self._writable = asyncio.Event()
         self._secure = False
-        self._certificate_name = ""
+        self._certificate_name = self._certificate_user = ""
 
     # asyncio calls these
 
@@ -104,6 +104,7 @@ class Connection(asyncio.Protocol):
         self._open_ones.add(self)
         self._secure = transport.get_extra_info("ssl_object") is not None
         self._certificate_name = certified_name(transport)
+        self._certificate_user = certified_name(transport, "userId")
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -141,7 +142,13 @@ class Connection(asyncio.Protocol):
     # httptools calls these
 
     def on_message_begin(self) -> None:
-        self._request = Request(b"", b"", secure=self._secure, certificate_name=self._certificate_name)
+        self._request = Request(
+            b"",
+            b"",
+            secure=self._secure,
+            certificate_name=self._certificate_name,
+            certificate_user=self._certificate_user,
+        )
         self._parts = []
 
     def on_url(self, url: bytes) -> None:
@@ -289,10 +296,10 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def certified_name(transport: asyncio.BaseTransport) -> str:
-    """Return the CN the client proved with its certificate, "" without one."""
+def certified_name(transport: asyncio.BaseTransport, attribute: str = "commonName") -> str:
+    """Return this attribute of the subject that the client proved with its certificate, "" without one."""
     name = ""
     certificate = transport.get_extra_info("peercert") or {}
     for part in certificate.get("subject", ()):
-        name = dict(part).get("commonName", name)
+        name = dict(part).get(attribute, name)
     return name

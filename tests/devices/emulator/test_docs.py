@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from devices.emulator import desk
+from devices.emulator.apns import behaviours as apns
 from devices.emulator.clock import Clock
 from devices.emulator.ledger import Ledger
 from devices.emulator.mpns.answers import SPELLINGS
@@ -17,6 +18,7 @@ from tests.emulator import ROOT
 PAGE = (ROOT / "docs" / "emulator.md").read_text()
 BEFORE, _, AFTER = PAGE.partition("\n## Web Push\n")
 WEB_PUSH = AFTER.partition("\n## ")[0]
+APNS = PAGE.partition("\n## APNs\n")[2].partition("\n## ")[0]
 
 
 def rows(text: str) -> list[str]:
@@ -31,6 +33,11 @@ def test_every_behaviour_is_documented_as_it_is() -> None:
 def test_every_behaviour_of_web_push_is_documented_as_it_is() -> None:
     for behaviour in webpush.BEHAVIOURS:
         assert f"| `{behaviour.name}` | {behaviour.means} |" in rows(WEB_PUSH)
+
+
+def test_every_behaviour_of_apns_is_documented_as_it_is() -> None:
+    for behaviour in apns.BEHAVIOURS:
+        assert f"| `{behaviour.name}` | {behaviour.means} |" in rows(APNS)
 
 
 def test_every_vendor_is_documented_with_its_address() -> None:
