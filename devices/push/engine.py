@@ -20,7 +20,7 @@ import re
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -31,12 +31,12 @@ import pycurl
 
 from devices.push import guard, polling
 from devices.push.base import Answer, ClientCertificate, Lost, Request
-from devices.push.headers import parsed
+from devices.push.headers import HEADER_LIMIT, Block, parsed
+from devices.push.warming import Warming
 
 T = TypeVar("T")
 
 BODY_LIMIT = 64 * 1024  # bytes kept of an answer's body; the exchange ends at more
-HEADER_LIMIT = 16 * 1024  # bytes of headers; an answer with more is none
 UNWANTED = ["Expect:", "Accept:"]  # headers libcurl would add by itself
 # Connections to one host over HTTP/2. One is enough for most; a server that allows few streams each, or speaks HTTP/1.1
 # after all, gets more. Apple takes many short ones for an attack.
@@ -54,40 +54,6 @@ CERTIFICATE_UNUSABLE = {pycurl.E_SSL_CERTPROBLEM, pycurl.E_BAD_FUNCTION_ARGUMENT
 CERTIFICATE_REFUSED = re.compile(r" alert .*(certificate|unknown ca|access denied)")
 
 
-class _Block(io.RawIOBase):
-    """Where the headers of one exchange end up, with one call for all of them.
-
-    libcurl hands over line by line; the buffer in front of this takes the lines in C (nine lines: 1.5 µs). What does
-    not fit into it is too much.
-    """
-
-    def __init__(self, flooded: Callable[[], None]) -> None:
-        super().__init__()
-        self._flooded = flooded
-        self._taken: bytes | None = None  # None: nobody asked for it yet
-        self._first = b""  # what was heard first of too much
-        self.buffer = io.BufferedWriter(self, HEADER_LIMIT)
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, part: Any) -> int:
-        """Take what the buffer holds: because somebody wants it, or because it is full."""
-        if self._taken is None:
-            self._first = self._first or bytes(part)
-            self._flooded()
-        else:
-            self._taken += bytes(part)
-        return len(part)
-
-    def take(self) -> bytes:
-        """Return everything since the last time, and forget it."""
-        self._taken = b""
-        self.buffer.flush()
-        taken, self._taken, self._first = self._first or self._taken, None, b""
-        return taken
-
-
 @dataclass(slots=True, eq=False)
 class _Exchange:
     """One easy handle and what it hears. The handle is used again and again; only the request changes."""
@@ -99,7 +65,7 @@ class _Exchange:
     multi: Any  # libcurl's, of HTTP/1.1 or of HTTP/2
     http2: bool = False
     authorities: str = ""  # whom it trusts instead of everybody's authorities
-    heard: _Block = field(init=False)
+    heard: Block = field(init=False)
     flooded: bool = False
     body: bytearray = field(default_factory=bytearray)
     refused: str = ""  # the address the guard refused last
@@ -111,9 +77,11 @@ class _Exchange:
     untouched: bool = False  # the server said that it did not look at the request
     sent: bytes = b""  # the request's body
     again: int = 0  # how often it was sent once more
+    host: str = ""  # host and port, as the URL spells them
+    held: bool = False  # waits for the first request to its host
 
     def __post_init__(self) -> None:
-        self.heard = _Block(self.flood)
+        self.heard = Block(self.flood)
 
     def flood(self) -> None:
         """Note that there are more headers than we take."""
@@ -172,6 +140,7 @@ class Engine(Generic[T]):
         self._multis[True].setopt(pycurl.M_MAX_HOST_CONNECTIONS, CONNECTIONS)
         self._multis[True].setopt(pycurl.M_MAX_CONCURRENT_STREAMS, self.limit)
         self._streams = 0  # how many are out over HTTP/2
+        self._warming: Warming[_Exchange] = Warming()
         self._idle: dict[tuple[ClientCertificate | None, bool, str], list[_Exchange]] = {}
         self._out: dict[Any, _Exchange] = {}
         self._young: deque[tuple[float, _Exchange]] = deque()  # what was started within PATIENCE, oldest first
@@ -200,7 +169,8 @@ class Engine(Generic[T]):
         if out >= self.limit or (out - self._slow >= self.concurrency and self.free <= 0):
             raise RuntimeError("as many requests are out as may be")
         http2 = request.http2 and request.url.startswith("https:")
-        authorities = self._trust.get(request.url.split("/", 3)[2], "") if self._trust else ""
+        host = request.url.split("/", 3)[2] if http2 or self._trust else ""
+        authorities = self._trust.get(host, "")
         idle = self._idle.get((request.certificate, http2, authorities))
         exchange = idle.pop() if idle else self._exchange(request.certificate, http2, authorities)
         handle = exchange.handle
@@ -223,7 +193,11 @@ class Engine(Generic[T]):
         if exchange.again:
             exchange.again = 0
             handle.setopt(pycurl.TIMEOUT_MS, int(self._deadline * 1000))
-        exchange.multi.add_handle(handle)
+        exchange.host = host
+        if http2 and not self._warming.may_go(host, exchange):
+            exchange.held = True
+        else:
+            exchange.multi.add_handle(handle)
         self._streams += http2
         self._out[handle] = exchange
         exchange.started = time.monotonic()
@@ -237,6 +211,7 @@ class Engine(Generic[T]):
         until = time.monotonic() + timeout
         while self._out:
             multis = self._busy()
+            self._release(self._warming.overdue())
             for multi in multis:
                 while multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
                     pass
@@ -248,7 +223,9 @@ class Engine(Generic[T]):
             if left <= 0:
                 break
             # milliseconds until libcurl has something to do by itself; -1: nothing
-            soon = min([LONGEST_NAP, *[multi.timeout() / 1000 for multi in multis if multi.timeout() >= 0]])
+            soon = min(
+                [LONGEST_NAP, self._warming.soon, *[multi.timeout() / 1000 for multi in multis if multi.timeout() >= 0]]
+            )
             polling.wait(multis, min(left, soon))
         return []
 
@@ -260,7 +237,8 @@ class Engine(Generic[T]):
     def close(self) -> None:
         """Drop everything, finished or not."""
         for handle, exchange in self._out.items():
-            exchange.multi.remove_handle(handle)
+            if not exchange.held:
+                exchange.multi.remove_handle(handle)
         self._out.clear()
         self._idle.clear()
         for multi in self._multis.values():
@@ -288,8 +266,16 @@ class Engine(Generic[T]):
         exchange.again += 1
         handle.setopt(pycurl.TIMEOUT_MS, max(1, int(left * 1000)))
         handle.setopt(pycurl.READFUNCTION, io.BytesIO(exchange.sent).read)
-        exchange.multi.add_handle(handle)
+        exchange.held = True
+        if self._warming.refused(exchange.host, exchange):
+            self._release([exchange])
         return True
+
+    def _release(self, several: Iterable[_Exchange]) -> None:
+        """Send what has waited for the first request to its host."""
+        for exchange in several:
+            exchange.held = False
+            exchange.multi.add_handle(exchange.handle)
 
     def _answer(self, handle: Any, code: int, text: str) -> tuple[T, Answer]:
         exchange = self._out.pop(handle)
@@ -302,6 +288,8 @@ class Engine(Generic[T]):
             answer = Answer(status, headers, bytes(exchange.body), milliseconds, None, "", False, raw)
         else:
             answer = _unanswered(exchange, milliseconds, code, text)
+        if exchange.http2:
+            self._release(self._warming.ended(exchange.host, exchange, headers is not None))
         tag = exchange.tag
         self._put_by(exchange)
         return tag, answer

@@ -23,7 +23,7 @@ PROJECT, TOPIC = "fleet-shop", "org.example.fleet"
 class Fleet(House):
     """A house whose devices are of any service. The emulator hands out its credentials."""
 
-    made: list[str] = field(default_factory=list)
+    made: set[str] = field(default_factory=set)  # what the ledger calls them
 
     def show(self, service: str, **changed: str) -> Credential:
         """Store what the emulator hands out for ``service``, with fields that are ``changed``."""
@@ -31,7 +31,7 @@ class Fleet(House):
         shape = find(service).credentials
         assert shape is not None
         made = shape(**secret)
-        columns = {"secret": secret, "subject": made.subject, "fingerprint": made.fingerprint}  # type: ignore[attr-defined]
+        columns = {"secret": secret, "subject": made.subject, "fingerprint": made.fingerprint}
         return Credential.objects.update_or_create(app=self.app, service=service, defaults=columns)[0]
 
     def devices(self, service: str, *behaviours: str, sandbox: bool = False, **more: Any) -> list[Device]:
@@ -42,12 +42,13 @@ class Fleet(House):
             name = f"{behaviour}.{'sandbox-' if sandbox else ''}{uuid.uuid4().hex[:6]}"
             address = ("sandbox:" if sandbox else "") + find(service).emulated_address(name, host)
             said = {"app": self.app, "service": service, "address": address, "address_digest": digest(address), **more}
+            self.made.add(address.removeprefix("sandbox:").removeprefix(self.emulator.url))
             rows.append(Device(**said, secret_digest=digest(address), installation=name, seen_at=clock.now()))
         return Device.objects.bulk_create(rows)
 
     def ledger_of(self, service: str) -> list[dict[str, Any]]:
-        """Return what the emulator wrote down of pushes by one service."""
-        return [line for line in self.emulator.ledger() if line["service"] == service]
+        """Return what the emulator wrote down of pushes by one service to devices of this fleet."""
+        return [line for line in self.emulator.ledger() if line["service"] == service and line["channel"] in self.made]
 
 
 def handed_out(emulator: EmulatorProcess, service: str) -> dict[str, str]:

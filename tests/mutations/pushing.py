@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.table import Mutation
 
-ENGINE = "devices/push/engine.py"
+ENGINE = "devices/push/headers.py"
 HERE = "tests/devices/push"
 FLOW = "tests/campaigns/pipeline/test_flow.py"
 SECOND = "tests/services/test_second_service.py"

@@ -21,5 +21,17 @@ def test_one_notification_reaches_phones_and_computers_of_every_service(fleet: F
     assert campaign.status == Status.FINISHED, campaign.paused_because
     counted = {("fcm", "accepted"): 30, ("apns", "accepted"): 32, ("wns", "accepted"): 30, ("mpns", "accepted"): 2}
     assert outcomes_of(campaign) == counted
-    taken = [line for line in fleet.emulator.ledger() if line["taken"]]
-    assert len(taken) == len({line["channel"] for line in taken}) == 94
+    for service, count in (("fcm", 30), ("apns", 32), ("wns", 30)):
+        taken = [line["channel"] for line in fleet.ledger_of(service) if line["taken"]]
+        assert len(taken) == len(set(taken)) == count
+
+
+def test_a_server_that_takes_one_stream_at_first_gets_one_and_then_all(fleet: Fleet) -> None:
+    fleet.emulator.control("apns/settings", {"first_streams": 1})
+    try:
+        fleet.devices("apns", *["ok"] * 300)
+        campaign = fleet.send()
+    finally:
+        fleet.emulator.control("apns/settings", {"first_streams": None})
+    assert outcomes_of(campaign) == {("apns", "accepted"): 300}
+    assert len([line for line in fleet.ledger_of("apns") if line["taken"]]) == 300

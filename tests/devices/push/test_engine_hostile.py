@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from devices.push.base import Lost
-from devices.push.engine import BODY_LIMIT, HEADER_LIMIT, Engine
+from devices.push.engine import BODY_LIMIT, Engine
+from devices.push.headers import HEADER_LIMIT
 from tests.devices.push import wire
 from tests.devices.push.wire import GOOD, Peer, lets, push, request_to
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.push.engine import HEADER_LIMIT, _Block
-from devices.push.headers import parsed
+from devices.push.headers import HEADER_LIMIT, Block, parsed
 
 
 @pytest.mark.parametrize(
@@ -51,7 +50,7 @@ def test_whatever_comes_is_read_or_refused(block: bytes) -> None:
 
 def test_what_an_exchange_heard_is_taken_once_and_nothing_is_left_for_the_next() -> None:
     floods: list[int] = []
-    block = _Block(lambda: floods.append(1))
+    block = Block(lambda: floods.append(1))
     block.buffer.write(b"HTTP/1.1 200 OK\r\n")
     block.buffer.write(b"\r\n")
     assert block.take() == b"HTTP/1.1 200 OK\r\n\r\n"
