@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.table import Mutation
 
-ENGINE = "devices/push/headers.py"
+ENGINE = "devices/push/engine.py"
 HERE = "tests/devices/push"
 FLOW = "tests/campaigns/pipeline/test_flow.py"
 SECOND = "tests/services/test_second_service.py"
@@ -129,7 +129,7 @@ MISTAKES = (
     Mutation(
         (21,),
         "headers may have sixty times as many bytes",
-        ENGINE,
+        "devices/push/headers.py",
         "self.buffer = io.BufferedWriter(self, HEADER_LIMIT)",
         "self.buffer = io.BufferedWriter(self, 60 * HEADER_LIMIT)",
         (f"{HERE}/test_engine_hostile.py::test_headers_without_end_are_no_answer",),
