@@ -31,10 +31,11 @@ def credentials_of(app: int, service: PushService) -> tuple[object | None, str]:
     if row is None:
         return None, service.credentials_needed
     if row.secret is None:
-        return None, (
-            f"The credential for {service.label} cannot be read with this installation's encryption key. "
+        told = _(
+            "The credential for %(service)s cannot be read with this installation's encryption key. "
             "Upload it again on the App's page, then go on."
         )
+        return None, told % {"service": service.label}
     credentials = service.credentials(**row.secret)
     return credentials, server_refused(credentials)
 

@@ -1,16 +1,14 @@
-"""The demo's browsers: two thousand subscriptions of four vendors, made by the emulator, which holds their keys."""
+"""The demo's browsers: subscriptions of four vendors, made by the emulator, which holds their keys."""
 
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import requests
-
+from campaigns.upkeep.demo_emulator import ask
 from devices.browsers.subscribing import SERVICE
 from devices.common import clock
 from devices.common.secrets import digest
@@ -18,8 +16,6 @@ from devices.models import App, Credential, Device, Site, SiteOrigin
 from devices.push import vapid
 from devices.push.services import find
 
-BROWSERS = 2_000
-WAIT = 15.0  # seconds for the emulator to answer: it was started a moment ago
 CONTACT = "mailto:ops@example.org"
 ORIGINS = ("http://127.0.0.1:8090", "http://localhost:8090")  # where docs/browsers.md serves the example site
 VENDORS = [
@@ -40,11 +36,7 @@ BEHAVIOURS = [
 ]
 
 
-class Away(Exception):
-    """The emulator does not answer. ``str(error)`` is a sentence."""
-
-
-def make(app: App, host: str, places: list[tuple[int, str, str, str]], count: int = BROWSERS) -> int:
+def make(app: App, host: str, places: list[tuple[int, str, str, str]], count: int) -> int:
     """Give ``app`` a key and ``count`` browsers at the emulator ``host``; return how many. Raises Away.
 
     ``places`` are (share, language, time zone, town).
@@ -71,7 +63,8 @@ def _browsers(
     for (_share, vendor, behaviour), several in sorted(Counter(kinds).items()):
         names = [f"browser-{number + place}" for place in range(1, several + 1)]
         number += several
-        for one in _subscriptions(host, vendor=vendor, behaviour=behaviour, key=public, names=names):
+        wishes = {"vendor": vendor, "behaviour": behaviour, "key": public}
+        for one in ask(host, "webpush/subscriptions", **wishes, names=names)["subscriptions"]:
             address = service.clean_address(one["endpoint"], extra_hosts=extra_hosts)
             keys: Any = service.clean_keys(one["keys"])
             place = choice.choices(places, [share for share, *_ in places])[0]
@@ -92,21 +85,3 @@ def _browsers(
 
 def _kinds() -> list[tuple[int, str, str]]:
     return [(a * b, vendor, behaviour) for a, vendor, _ in VENDORS for b, behaviour in BEHAVIOURS]
-
-
-def _subscriptions(host: str, **wishes: Any) -> list[dict[str, Any]]:
-    """Have the emulator make subscriptions; raise Away. As it was started just now, it may take a moment to listen."""
-    until = time.monotonic() + WAIT
-    session = requests.Session()
-    session.trust_env = False
-    while True:
-        try:
-            answer = session.post(f"http://{host}/emulator/webpush/subscriptions", json=wishes, timeout=WAIT)
-            answer.raise_for_status()
-        except requests.RequestException as error:
-            if time.monotonic() > until:
-                raise Away(str(error)) from error
-            time.sleep(0.1)
-        else:
-            made: list[dict[str, Any]] = answer.json()["subscriptions"]
-            return made

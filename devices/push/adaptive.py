@@ -44,6 +44,7 @@ class AdaptiveTile(Message):
     slug: ClassVar[str] = "adaptive_tile"
     kind: ClassVar[str] = "tile"
     label: ClassVar[str] = "Adaptive tile"
+    place: ClassVar[int] = 2
 
     title: str = asked("Title", "The first line, in bold.")
     line_1: str = asked("Line 1")
@@ -77,6 +78,7 @@ class Badge(Message):
     slug: ClassVar[str] = "badge"
     kind: ClassVar[str] = "badge"
     label: ClassVar[str] = "Badge"
+    place: ClassVar[int] = 2
 
     count: int | None = asked("Number", f"1 to {MOST:,}; 0 takes it away.", "count", None)
     glyph: str = asked("or a sign", "Windows alone.", "choice", "", choices=GLYPHS)

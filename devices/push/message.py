@@ -169,7 +169,7 @@ class Raw(Message):
     slug: ClassVar[str] = "raw"
     kind: ClassVar[str] = "raw"
     label: ClassVar[str] = "Raw"
-    place: ClassVar[int] = 2
+    place: ClassVar[int] = 3
     unseen: ClassVar[str] = "Raw: the device shows nothing by itself. The running app gets it."
 
     body: str = asked("Content", "Whatever the app understands, such as JSON or XML.", "long")

@@ -194,7 +194,7 @@ def test_a_few_phones_that_refuse_our_credential_hold_nobody_up(house: House, cl
     assert status(campaign) == Status.SENDING
     assert outcomes(campaign) == {"accepted": 600, "denied": 6}
     shown = browser.get(page(campaign)).content.decode()
-    assert "does not take our certificate for 6 devices" in shown
+    assert "does not take our credentials for 6 devices" in shown
     assert "?outcome=denied" in shown
     assert f"/devices/app/{house.app.pk}/change/" in shown
     for _ in range(2):  # again and again, ever more slowly, and never pausing

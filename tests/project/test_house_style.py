@@ -106,6 +106,7 @@ NOT_YET = {  # and what is no page, or cannot be one
     "campaigns/pipeline/": "why a push went as it did is a record: it is stored in one language, for everybody",
     "campaigns/upkeep/demo": "the demo's own content is data",
     "campaigns/upkeep/reconciling.py": "the report of a command for operators",
+    "devices/bearer.py": "why there is no token is part of the same record",
     "devices/browsers/user_agents.py": "names of browsers and systems",
     "devices/models.py": "what fields hold",
     "devices/push/": "knows no Django",

@@ -59,7 +59,7 @@ class Running:
     def __init__(self, installation: dict[str, str], folder: Path, *flags: str) -> None:
         self.port, self.wall = free_port(), free_port()
         self._mark = f"PUSHADMIN_TEST_RUN={uuid.uuid4().hex}"
-        ports = {"PORT": str(self.port), "EMULATOR_PORT": str(self.wall)}
+        ports = {"PORT": str(self.port), "EMULATOR_PORT": str(self.wall), "EMULATOR_TLS_PORT": str(free_port())}
         variable, value = self._mark.split("=")
         self._words = folder / "words"
         with self._words.open("wb") as words:

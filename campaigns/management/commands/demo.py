@@ -8,32 +8,28 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from campaigns.upkeep import demo, demo_browsers
+from campaigns.upkeep import demo, demo_emulator
 
 
 class Command(BaseCommand):
     """Create the demo App at the emulator that PUSHADMIN_EMULATOR names."""
 
-    help = (
-        "Create an App with emulated phones and browsers and start its first campaign. A second call changes nothing."
-    )
+    help = "Create an App with emulated devices and start its first campaign. A second call changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the numbers of phones and browsers."""
+        """Take the number of devices."""
         parser.add_argument("--devices", type=int, default=demo.DEVICES)
-        parser.add_argument("--browsers", type=int, default=demo_browsers.BROWSERS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make it, or bring its addresses to the emulator's present port."""
-        if not settings.EMULATOR:
-            raise CommandError(_("There is no emulator: set PUSHADMIN_EMULATOR, for example to 127.0.0.1:9100."))
+        """Make it, or bring its addresses to the emulator's present ports."""
+        if not (settings.EMULATOR and settings.EMULATOR_TLS):
+            told = _("There is no emulator: set PUSHADMIN_EMULATOR to 127.0.0.1:9100, and PUSHADMIN_EMULATOR_TLS.")
+            raise CommandError(told)
         try:
-            made = demo.make(settings.EMULATOR, options["devices"], options["browsers"])
-        except demo_browsers.Away as away:
+            if demo.make(settings.EMULATOR, settings.EMULATOR_TLS, options["devices"]):
+                told = _("Made “Northwind Weather” with %(count)s emulated devices of five push services.")
+                self.stdout.write(told % {"count": f"{options['devices']:,}"})
+            else:
+                demo.move(settings.EMULATOR, settings.EMULATOR_TLS)
+        except demo_emulator.Away as away:
             raise CommandError(_("The emulator does not answer. %(error)s") % {"error": away}) from away
-        if made:
-            told = _("Made “Northwind Weather” with %(phones)s emulated phones and %(browsers)s browsers.")
-            counts = {"phones": f"{options['devices']:,}", "browsers": f"{options['browsers']:,}"}
-            self.stdout.write(told % counts)
-        else:
-            demo.move(settings.EMULATOR)

@@ -20,7 +20,7 @@ def all_services() -> tuple[PushService, ...]:
         for _, kind in inspect.getmembers(loaded, inspect.isclass):
             if issubclass(kind, PushService) and not inspect.isabstract(kind) and kind.__module__ == loaded.__name__:
                 found.append(_made(kind))
-    return tuple(sorted(found, key=lambda service: service.label))
+    return tuple(sorted(found, key=lambda service: service.label.casefold()))
 
 
 @cache

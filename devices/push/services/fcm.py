@@ -264,7 +264,7 @@ class Fcm(PushService):
 
     def emulated_address(self, name: str, host: str) -> str:
         """Return a token that the emulator knows by ``name``."""
-        return f"{name}:APA91bEmulated"
+        return f"{name}:APA91b"
 
     def authorize(self, credentials: object | None) -> Request:
         """Return the request for a token: a signed assertion (RFC 7523, 2.1)."""

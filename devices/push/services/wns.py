@@ -1,4 +1,4 @@
-"""WNS: Windows Push Notification Services. Windows 8 to 11, Windows phones from 8.1, Xbox.
+"""WNS: Windows Push Notification Services. Windows 8 to 11, late phones, Xbox.
 
 One POST per device to its channel URI, HTTP/1.1 over TLS. Microsoft, "Push notification service request and response
 headers" and "Windows Push Notification Services (WNS) overview"; docs/push-services/wns.md tells what we chose where

@@ -74,7 +74,7 @@ class ProcessGroup:
 class Command(BaseCommand):
     """Set up, then run emulator, worker and web server until Ctrl-C."""
 
-    help = "Run dashboard, worker and emulator with its demo. Ports: PORT (8000), EMULATOR_PORT (9100)."
+    help = "Run dashboard, worker, emulator and demo. Ports: PORT (8000), EMULATOR_PORT (9100), EMULATOR_TLS_PORT (one more)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take whether there is to be a demo."""
@@ -84,7 +84,9 @@ class Command(BaseCommand):
         """Start everything in order, watch it, stop it."""
         port, emulator_port = env.number("PORT", 8000), env.number("EMULATOR_PORT", 9100)
         demo = not options["no_demo"]
-        for number, variable in [(port, "PORT"), *([(emulator_port, "EMULATOR_PORT")] if demo else [])]:
+        secure_port = env.number("EMULATOR_TLS_PORT", emulator_port + 1)
+        emulated = [(emulator_port, "EMULATOR_PORT"), (secure_port, "EMULATOR_TLS_PORT")]
+        for number, variable in [(port, "PORT"), *(emulated if demo else [])]:
             refuse_if_taken(number, variable)
         self.told = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -95,7 +97,10 @@ class Command(BaseCommand):
         try:
             if demo:
                 settings.EMULATOR = os.environ["PUSHADMIN_EMULATOR"] = host
-                flags = ["--port", str(emulator_port), "--lifeline-fd", str(group.lifeline)]
+                settings.EMULATOR_TLS = os.environ["PUSHADMIN_EMULATOR_TLS"] = f"127.0.0.1:{secure_port}"
+                folder = settings.EMULATOR_AUTHORITY.rpartition("/")[0]
+                flags = ["--port", str(emulator_port), "--tls-port", str(secure_port), "--tls-folder", folder]
+                flags += ["--keys-folder", f"{folder}/keys", "--lifeline-fd", str(group.lifeline)]
                 group.start("emulator", *manage("pushemulator", *flags))
                 call_command("demo", stdout=self.stdout)
             group.start("worker", *manage("runworker"))
