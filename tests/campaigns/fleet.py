@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from campaigns.models import Campaign, Delivery
+from devices import bearer
 from devices.common import clock
 from devices.common.secrets import digest
 from devices.models import App, Credential, Device
 from devices.push.services import find
+from devices.trying import credentials_of
 from tests.campaigns.conftest import House
 from tests.emulator import EmulatorProcess
 
@@ -45,6 +47,10 @@ class Fleet(House):
             self.made.add(address.removeprefix("sandbox:").removeprefix(self.emulator.url))
             rows.append(Device(**said, secret_digest=digest(address), installation=name, seen_at=clock.now()))
         return Device.objects.bulk_create(rows)
+
+    def run_once_for_token(self, service: str) -> str:
+        """Let a token be there for a service; return it."""
+        return bearer.obtain(find(service), credentials_of(self.app.pk, find(service))[0])
 
     def ledger_of(self, service: str) -> list[dict[str, Any]]:
         """Return what the emulator wrote down of pushes by one service to devices of this fleet."""
