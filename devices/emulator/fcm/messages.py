@@ -78,7 +78,8 @@ def glimpse(request: Request) -> tuple[str, str]:
         return "", ""
     if not isinstance(fields, dict):
         return "", ""
-    return next((fields[name] for name in TARGETS if isinstance(fields.get(name), str)), ""), _own_id(fields)
+    targets = [str(fields[name]) for name in TARGETS if isinstance(fields.get(name), str)]
+    return targets[0] if targets else "", _own_id(fields)
 
 
 def _own_id(fields: dict[str, Any]) -> str:
