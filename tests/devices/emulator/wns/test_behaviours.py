@@ -114,7 +114,7 @@ def test_how_long_to_wait(
 def test_a_device_that_is_away(
     emulator: EmulatorProcess, bearer: str, behaviour: str, kind: str, headers: dict[str, str], word: str, device: str
 ) -> None:
-    answer = push(channel(emulator, f"{behaviour}.a"), bearer, kind, X_WNS_RequestForStatus="true", **headers)
+    answer = push(channel(emulator, f"{behaviour}.a"), bearer, kind, None, X_WNS_RequestForStatus="true", **headers)
     assert described(answer)[1] == word
     assert answer.headers["X-WNS-DEVICECONNECTIONSTATUS"] == device
 

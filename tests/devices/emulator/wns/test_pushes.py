@@ -143,7 +143,7 @@ def test_only_post_pushes(emulator: EmulatorProcess, bearer: str, method: str) -
 def test_wrong_headers_are_refused(
     emulator: EmulatorProcess, bearer: str, kind: str, headers: dict[str, str | None]
 ) -> None:
-    status, word, why = described(push(channel(emulator, "ok.a"), bearer, kind, **headers))
+    status, word, why = described(push(channel(emulator, "ok.a"), bearer, kind, None, **headers))
     assert (status, word) == (400, "dropped")
     assert why
     assert emulator.control("state")["refusal_notes"] == [{"channel": "/?token=ok.a", "why": why}]
@@ -160,7 +160,7 @@ def test_wrong_headers_are_refused(
     ],
 )
 def test_good_headers_are_taken(emulator: EmulatorProcess, bearer: str, kind: str, headers: dict[str, str]) -> None:
-    assert described(push(channel(emulator, "ok.a"), bearer, kind, **headers)) == (200, "received", None)
+    assert described(push(channel(emulator, "ok.a"), bearer, kind, None, **headers)) == (200, "received", None)
 
 
 def test_popups_are_suppressed_on_phones_only(emulator: EmulatorProcess, bearer: str) -> None:
