@@ -78,13 +78,14 @@ def glimpse(request: Request) -> tuple[str, str]:
         return "", ""
     if not isinstance(fields, dict):
         return "", ""
-    return next((fields[name] for name in TARGETS if isinstance(fields.get(name), str)), ""), _own_id(fields)
+    targets = [str(fields[name]) for name in TARGETS if isinstance(fields.get(name), str)]
+    return (targets[0] if targets else ""), _own_id(fields)
 
 
 def _own_id(fields: dict[str, Any]) -> str:
     for part, name in MESSAGE_ID:
         within = fields.get(part)
-        found = within.get(name) if isinstance(within, dict) else None
+        found: object = within.get(name) if isinstance(within, dict) else None
         if found and isinstance(found, str):
             return found
     return ""

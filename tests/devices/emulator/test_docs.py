@@ -5,6 +5,7 @@ from __future__ import annotations
 from devices.emulator import desk
 from devices.emulator.apns import behaviours as apns
 from devices.emulator.clock import Clock
+from devices.emulator.fcm import behaviours as fcm
 from devices.emulator.ledger import Ledger
 from devices.emulator.mpns.answers import SPELLINGS
 from devices.emulator.mpns.behaviours import BEHAVIOURS
@@ -13,12 +14,16 @@ from devices.emulator.services import found
 from devices.emulator.shared import Shared
 from devices.emulator.webpush import behaviours as webpush
 from devices.emulator.webpush.vendors import HOMES
+from devices.emulator.wns import behaviours as wns
 from tests.emulator import ROOT
 
 PAGE = (ROOT / "docs" / "emulator.md").read_text()
 BEFORE, _, AFTER = PAGE.partition("\n## Web Push\n")
 WEB_PUSH = AFTER.partition("\n## ")[0]
-APNS = PAGE.partition("\n## APNs\n")[2].partition("\n## ")[0]
+
+
+def section(title: str) -> str:
+    return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 def rows(text: str) -> list[str]:
@@ -37,7 +42,17 @@ def test_every_behaviour_of_web_push_is_documented_as_it_is() -> None:
 
 def test_every_behaviour_of_apns_is_documented_as_it_is() -> None:
     for behaviour in apns.BEHAVIOURS:
-        assert f"| `{behaviour.name}` | {behaviour.means} |" in rows(APNS)
+        assert f"| `{behaviour.name}` | {behaviour.means} |" in rows(section("APNs"))
+
+
+def test_every_behaviour_of_fcm_is_documented_as_it_is() -> None:
+    table = [f"| `{behaviour.name}` | {behaviour.means} |" for behaviour in fcm.BEHAVIOURS]
+    assert [row for row in table if row not in rows(section("FCM"))] == []
+
+
+def test_every_behaviour_of_wns_is_documented_as_it_is() -> None:
+    table = [f"| `{behaviour.name}` | {behaviour.means} |" for behaviour in wns.BEHAVIOURS]
+    assert [row for row in table if row not in rows(section("WNS"))] == []
 
 
 def test_every_vendor_is_documented_with_its_address() -> None:

@@ -325,7 +325,7 @@ def test_the_connection_is_given_up(secure: EmulatorProcess, behaviour: str, las
             assert json.loads(answer.body)["name"].startswith(f"projects/{PROJECT}/messages/")
 
 
-@pytest.mark.parametrize("behaviour", ["break", "h2-broken-noise", "h2-broken-settings"])
+@pytest.mark.parametrize("behaviour", ["break", "h2-broken-cut", "h2-broken-settings"])
 def test_the_connection_breaks(secure: EmulatorProcess, behaviour: str) -> None:
     client, _ = asked(secure, behaviour)
     with client:

@@ -18,7 +18,8 @@ TOAST = (
 )
 TILE = (
     b'<tile><visual branding="nameAndLogo" displayName="Shop"><binding template="TileMedium"><text>small</text>'
-    b'</binding><binding template="TileWide"><text>Weather</text><text>Sunny, 21 degrees</text></binding></visual></tile>'
+    b'</binding><binding template="TileWide"><text>Weather</text><text>Sunny, 21 degrees</text>'
+    b"</binding></visual></tile>"
 )
 BADGE = b'<badge value="7"/>'
 BODIES = {"toast": TOAST, "tile": TILE, "badge": BADGE, "raw": b"any bytes"}
