@@ -74,7 +74,7 @@ class ProcessGroup:
 class Command(BaseCommand):
     """Set up, then run emulator, worker and web server until Ctrl-C."""
 
-    help = "Run dashboard, worker, emulator and demo. Ports: PORT (8000), EMULATOR_PORT (9100), EMULATOR_TLS_PORT (one more)."
+    help = "Run dashboard, worker, emulator and demo. Ports: PORT (8000), EMULATOR_PORT, EMULATOR_TLS_PORT."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take whether there is to be a demo."""

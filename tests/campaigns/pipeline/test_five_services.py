@@ -144,7 +144,7 @@ def test_a_token_is_asked_for_once_by_whoever_needs_it(fleet: Fleet) -> None:
         start = threading.Barrier(8)
 
         def ask() -> None:
-            start.wait()
+            start.wait(timeout=30)
             got.append(bearer.obtain(service, credentials))
             connection.close()
 
