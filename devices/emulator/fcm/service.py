@@ -133,7 +133,7 @@ class Fcm:
             Entry(
                 service=NAME,
                 message_id=message_id,
-                channel=target,
+                channel=target or request.target.decode("utf-8", "backslashreplace"),
                 behaviour=plan.name if plan else "",
                 kind=NAME,
                 size=request.size,

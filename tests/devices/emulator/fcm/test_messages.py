@@ -266,7 +266,9 @@ def test_size_is_counted_without_the_target(emulator: EmulatorProcess, bearer: s
 )
 def test_a_body_has_to_be_json(emulator: EmulatorProcess, bearer: str, body: bytes) -> None:
     headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
-    refused(post(emulator, f"/v1/projects/{PROJECT}/messages:send", body, headers))
+    path = f"/v1/projects/{PROJECT}/messages:send"
+    refused(post(emulator, path, body, headers))
+    assert emulator.ledger()[-1]["channel"] == path
 
 
 def test_a_body_has_to_say_that_it_is_json(emulator: EmulatorProcess, bearer: str) -> None:
