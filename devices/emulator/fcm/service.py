@@ -161,6 +161,8 @@ class Fcm:
         if account is None:
             raise Refusal(answers.BAD_TOKEN if authorization else answers.NO_TOKEN)
         self._check_rights(project, account)
+        if request.stream is not None:
+            request.stream.session.trust()
         self._count(project, now)
         try:
             return project, read(request)

@@ -146,7 +146,7 @@ ORDER: list[tuple[str, Changed, str]] = [
     ("BadCollapseId", {"apns_collapse_id": "c" * 65}, "ok.phone"),
     ("BadPriority", {"apns_priority": "7"}, "ok.phone"),
     ("InvalidPushType", {"apns_push_type": "x"}, "ok.phone"),
-    ("BadDeviceToken", {}, "/3/device/ab"),
+    ("BadDeviceToken", {}, "/3/device/zz"),
     ("Unregistered", {}, "unregistered.phone"),
     ("DeviceTokenNotForTopic", {}, "not-for-topic.phone"),
     ("MissingProviderToken", {"authorization": None}, "ok.phone"),
@@ -219,3 +219,8 @@ def test_every_reason_that_can_be_earned_is_asked_for_above() -> None:
     assert [name for name in REASONS if name not in earned | elsewhere and f" {name}" not in means] == [
         "BadCertificateEnvironment"  # of "reason" alone
     ]
+
+
+def test_that_nobody_has_a_token_is_told_to_a_sender_who_is_known(sender: Sender) -> None:
+    assert reason(sender.push("/3/device/ab")) == (400, "BadDeviceToken")
+    assert reason(sender.push("/3/device/ab", authorization=None)) == (403, "MissingProviderToken")
