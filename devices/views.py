@@ -117,9 +117,9 @@ def try_credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
         tried = trying.check(app, service)
     except LookupError:
         raise Http404 from None
-    told = _("%(service)s: the credentials are taken. %(sentence)s %(words)s")
+    told = _("The credentials for %(service)s are taken. %(sentence)s %(words)s")
     if not tried.taken:
-        told = _("%(service)s: the credentials are not taken. %(sentence)s %(words)s")
+        told = _("The credentials for %(service)s are not taken. %(sentence)s %(words)s")
     words = _("Its own words: %(words)s") % {"words": tried.words} if tried.words else ""
     told %= {"service": find(service).label, "sentence": tried.sentence, "words": words}
     (messages.success if tried.taken else messages.error)(request, told.strip())

@@ -101,10 +101,15 @@ def reach_by(classes: Sequence[DeviceClass]) -> list[Reach]:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An App and a segment chosen in a form: whom that means, in words and numbers."""
+    """App, segment and kind of message chosen in a form: whom that means, in words and numbers.
+
+    ``left_out`` are those whose push service cannot carry the kind, ``label`` is what the kind is called.
+    """
 
     whom: str
     reach: list[Reach]
+    left_out: list[Reach]
+    label: str
 
     @property
     def devices(self) -> int:
@@ -117,14 +122,18 @@ class Choice:
         return sum(reach.on_hold for reach in self.reach)
 
 
-def choice(app: object, segment: object) -> Choice | None:
-    """Return whom a form's values for App and segment mean; None when they mean nobody in particular."""
+def choice(app: object, segment: object, message: object = "") -> Choice | None:
+    """Return whom a form's values for App, segment and kind mean; None when they mean nobody in particular."""
     chosen = App.objects.filter(pk=primary_key(app)).first()
     row = Segment.objects.filter(pk=primary_key(segment), app=chosen).first() if segment and chosen else None
     if chosen is None or (segment and row is None):
         return None
     rule = row.rule if row else {}
-    return Choice(segments.in_words(rule), reach_of(segments.devices(chosen, rule)))
+    kind = MESSAGES.get(str(message))
+    found: tuple[list[Reach], list[Reach]] = ([], [])
+    for one in reach_of(segments.devices(chosen, rule)):
+        found[kind is not None and kind.slug not in one.service.kinds].append(one)
+    return Choice(segments.in_words(rule), *found, kind.label.lower() if kind else "")
 
 
 def assess(campaign: Campaign) -> Preflight:

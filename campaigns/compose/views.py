@@ -54,7 +54,7 @@ def compose(request: HttpRequest, draft: Campaign | None) -> HttpResponse:
         wires=composition.sample_wires(),
         apps=App.objects.exists(),
         seen=fingerprint.of_stored(draft.pk) if draft else "",
-        choice=preflight.choice(form["app"].value(), form["segment"].value()),
+        choice=preflight.choice(form["app"].value(), form["segment"].value(), composition.slug),
     )
 
 
@@ -131,7 +131,7 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
 def reach(request: HttpRequest) -> HttpResponse:
     """Return whom the chosen App and segment mean, as a fragment."""
     require_permission(request, "view")
-    choice = preflight.choice(request.GET.get("app"), request.GET.get("segment"))
+    choice = preflight.choice(request.GET.get("app"), request.GET.get("segment"), request.GET.get("message"))
     return render(request, "campaigns/compose/reach.html", {"choice": choice})
 
 

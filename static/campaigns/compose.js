@@ -38,14 +38,15 @@ if (form) {
     fetch(form.dataset.render, { method: "POST", body: new FormData(form) }),
   );
   const fillReach = filler(reach, () => {
-    const choice = new URLSearchParams({ app: form.elements.app.value, segment: form.elements.segment.value });
+    const { app, segment } = form.elements;
+    const choice = new URLSearchParams({ app: app.value, segment: segment.value, message: chosen("message") ?? "" });
     return fetch(`${reach.dataset.reach}?${choice}`);
   });
   let timer = 0;
   document.documentElement.classList.add("has-js");
   form.addEventListener("input", (event) => {
     show();
-    if (event.target.name === "app" || event.target.name === "segment") fillReach();
+    if (["app", "segment", "message"].includes(event.target.name)) fillReach();
     clearTimeout(timer);
     timer = setTimeout(fillSide, 250);
   });

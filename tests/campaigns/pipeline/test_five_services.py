@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from campaigns.compose import release
 from campaigns.control import NotReady
@@ -292,6 +293,19 @@ def test_a_badge_goes_to_those_who_have_one_and_the_others_are_counted_before(fl
     campaign = fleet.send("badge", {"count": 7})
     assert campaign.status == Status.FINISHED
     assert outcomes_of(campaign) == {("fcm", "skipped"): 3, ("apns", "accepted"): 4, ("wns", "accepted"): 5}
+
+
+def test_before_anything_is_sent_the_pages_count_who_is_left_out(fleet: Fleet, admin_client: Client) -> None:
+    fleet.devices("fcm", *["ok"] * 3)
+    fleet.devices("apns", *["ok"] * 4)
+    query = f"app={fleet.app.pk}&segment=&message="
+    composer = admin_client.get(f"/campaigns/campaign/reach/?{query}badge").content.decode()
+    assert "<b>4</b> devices can be reached: iPhone (APNs)" in composer
+    assert "3 devices are left out: Android (FCM) cannot show this (badge)." in composer
+    assert "left out" not in admin_client.get(f"/campaigns/campaign/reach/?{query}toast").content.decode()
+    page = admin_client.get(f"/campaigns/campaign/{fleet.campaign('badge', {'count': 7}).pk}/confirm/").content.decode()
+    assert "3 devices are left out. Android (FCM) cannot carry a badge." in page
+    assert "Send to 4 devices" in page
 
 
 def test_a_tile_of_an_older_phone_is_an_adaptive_one_on_windows(fleet: Fleet) -> None:
