@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from devices.emulator.bearers import Refused
 from devices.emulator.fcm.accounts import Account, Accounts
 
+# Google's own library asserts to this address, whatever token_uri an account names.
+GOOGLE = "https://oauth2.googleapis.com/token"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPES = frozenset(
     (
@@ -61,7 +63,7 @@ def _check(claims: Mapping[str, object], audiences: Collection[str], now: float)
             "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. "
             "Check your iat and exp values in the JWT claim.",
         )
-    if claims.get("aud") not in audiences:
+    if claims.get("aud") not in {GOOGLE, *audiences}:
         raise Refused("invalid_grant", "Invalid JWT: aud must be the address of the token endpoint")
     scope = claims.get("scope")
     if not isinstance(scope, str) or not SCOPES & set(scope.split()):

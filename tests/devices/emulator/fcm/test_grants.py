@@ -238,6 +238,9 @@ def test_both_addresses_of_the_endpoint_are_an_audience(tmp_path: Path) -> None:
         assert who["token_uri"] == f"{emulator.secure_url}/token"
         assert ask(emulator, assertion(who)).status == 200  # handed out, though not what was dialled
         assert ask(emulator, assertion(who, aud=f"{emulator.url}/token")).status == 200  # as dialled
+        assert (
+            ask(emulator, assertion(who, aud="https://oauth2.googleapis.com/token")).status == 200
+        )  # Google's library
         bearer = token_of(emulator, who)
         assert emulator.authority is not None
         port = int(emulator.secure_url.rpartition(":")[2])
