@@ -14,19 +14,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 
 import psutil
 
 from devices.push.base import Target
 from devices.push.services import find
-from tests.bench import alone, target, webpush
+from tests.bench import alone, http2, target, webpush
 from tests.rig.world import ROOT, World
 from tests.waiting import until
 
@@ -114,17 +115,20 @@ def product(
     to: str = "prepare",
     ready: float = 30.0,
     within: float | None = None,
+    more: Mapping[str, str] = MappingProxyType({}),
+    service: str = "",
 ) -> tuple[float, float, float, float, float]:
     """Send one campaign with history; return what its stage tells.
 
     That is deliveries a second, µs of CPU a delivery, seconds to the first push, MB of memory of the largest sender,
     and µs of CPU of all processes of PostgreSQL a delivery (0.0 on SQLite, which has none). ``to`` says who makes the
-    devices: ``prepare`` or ``prepare_browsers`` of tests.rig.inside.
+    devices: ``prepare``, ``prepare_browsers`` or, for a ``service``, ``prepare_provider`` of tests.rig.inside;
+    ``more`` is what the installation's environment has beside its own.
 
     AssertionError when the senders are not there within ``ready`` seconds, or it is not finished ``within`` seconds.
     """
-    with World(postgres, senders=senders, concurrency=64, host=host) as world:
-        world.ask(to, count, *([["ok"]] if to == "prepare" else []))
+    with World(postgres, senders=senders, concurrency=64, host=host, more=more) as world:
+        world.ask(to, count, *([["ok"]] if to == "prepare" else []), *([service] if service else []))
         world.start_workers()
         until(lambda: len(world.processes("worker")) == senders, ready, f"{senders} senders", saw=lambda: seen(world))
         time.sleep(1.0)
@@ -191,18 +195,19 @@ def _cpu_of_database(world: World) -> float:
     return float(total)
 
 
-def stages(host: str, server: str, count: int, python: str = "") -> list[Stage]:
+def stages(place: target.Place, count: int, python: str = "", providers: str = "") -> list[Stage]:
     """Return what one round measures. The slow ways send less: their figures are steady long before.
 
-    ``python`` is one that has pywebpush; "" for none.
+    ``python`` is one that has pywebpush, ``providers`` one that has firebase-admin and aioapns; "" for none.
     """
+    host = place.host
     found = [
         Stage("a wrk, the ceiling", partial(ceiling, host, 4)),
         Stage(BARE, partial(one_way, "libcurl", host, count)),
         Stage(ENGINE, partial(one_way, "engine", host, count)),
         Stage("d requests in 16 threads, no history", partial(one_way, "requests", host, count // 10)),
     ]
-    if server == "nginx":  # our emulator has no tokens of WNS to give
+    if place.name == "nginx":  # our emulator has no tokens of WNS to give
         label = "e django-push-notifications, WNS loop, no history"
         found.append(Stage(label, partial(one_way, "dpn", host, count // 20)))
     for postgres, senders in ((True, 1), (True, 2), (False, 1)):
@@ -215,13 +220,28 @@ def stages(host: str, server: str, count: int, python: str = "") -> list[Stage]:
         slow = partial(webpush.threads, python, host, count // 10, patience(count))
         found.append(Stage(webpush.DOCUMENTED, partial(slow, kept=False)))
         found.append(Stage(webpush.KEPT, partial(slow, kept=True)))
+    return found + (over_http2(place, count, providers) if place.secure else [])
+
+
+def over_http2(place: target.Place, count: int, providers: str) -> list[Stage]:
+    """Return what one round measures of FCM and APNs."""
+    where = f"{place.secure},{place.authority}"
+    more = {"PUSHADMIN_EMULATOR_TLS": place.secure, "PUSHADMIN_EMULATOR_AUTHORITY": place.authority}
+    found = [Stage(label, partial(one_way, way, where, count)) for label, way in http2.ALONE.items()]
+    ours = partial(product, place.host, count, postgres=True, to="prepare_provider", more=more)
+    for (service, senders), label in http2.PRODUCT.items():
+        found.append(Stage(label, partial(ours, senders=senders, service=service)))
+    if providers:
+        for service, label in http2.OTHERS.items():
+            few = count // 10
+            found.append(Stage(label, partial(http2.other, service, providers, place, few, patience(count))))
     return found
 
 
-def table(found: dict[str, list[tuple[float, ...]]], absence: str = "") -> str:
+def table(found: dict[str, list[tuple[float, ...]]], absence: str = "", providers: str = "") -> str:
     """Return the medians, and their ratios to the bare loop over libcurl and to our engine.
 
-    ``absence`` says why pywebpush was not measured.
+    ``absence`` says why pywebpush was not measured, ``providers`` why firebase-admin and aioapns were not.
     """
     speeds = {label: median(one[0] for one in runs) for label, runs in found.items()}
     lines = [f"{'':50} {'a second':>10} {'µs CPU each':>12} {'database':>9} {'of bare loop':>13} {'of b':>6}"]
@@ -238,7 +258,7 @@ def table(found: dict[str, list[tuple[float, ...]]], absence: str = "") -> str:
     lines += ["", f"from the click to the first answer: {median(firsts):.2f} s"]
     if memory := [one[3] for runs in found.values() for one in runs if len(one) > 3]:
         lines.append(f"memory of the largest sender: {max(memory):.0f} MB")
-    return "\n".join([*lines, *webpush.told(found, absence)])
+    return "\n".join([*lines, *webpush.told(found, absence), *http2.told(found, providers)])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -251,17 +271,20 @@ def main(arguments: list[str] | None = None) -> int:
     found: dict[str, list[tuple[float, ...]]] = {}
     python = webpush.named()
     absence = webpush.missing(python)
+    providers = os.environ.get(http2.VARIABLE, "")
+    lacking = http2.missing(providers)
     try:
-        with target.server() as (host, name):
+        with target.server() as place:
             for number in range(given.rounds):
                 say(f"round {number + 1} of {given.rounds}")
-                for stage in stages(host, name, given.count, "" if absence else python):
+                for stage in stages(place, given.count, "" if absence else python, "" if lacking else providers):
                     found.setdefault(stage.label, []).append(stage.run())
     except StageFailedError as failed:
         say(f"failed: {failed}")
         return 1
-    say(f"\n{given.count:,} pushes each, {given.rounds} rounds, against {name}, {os.cpu_count()} cores; medians\n")
-    say(table(found, absence))
+    where = f"against {place.name}, {os.cpu_count()} cores"
+    say(f"\n{given.count:,} pushes each, {given.rounds} rounds, {where}; medians\n")
+    say(table(found, absence, lacking))
     say(f"measured in {time.monotonic() - began:.0f} s")
     return 0
 

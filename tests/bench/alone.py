@@ -1,8 +1,9 @@
 """One way of pushing, in a process of its own: python -m tests.bench.alone WAY HOST COUNT prints seconds and CPU.
 
 Ways: ``engine`` (ours, with building and reading), ``libcurl`` (a bare loop over pycurl), ``requests`` (16 threads),
-``dpn`` (django-push-notifications' own loop over WNS addresses). ``crypto`` sends nothing: it encrypts and signs as the
-sender does for browsers.
+``dpn`` (django-push-notifications' own loop over WNS addresses), ``engine_http2`` and ``libcurl_http2`` (to FCM's
+devices over TLS and HTTP/2, HOST being host:port,file of the authority). ``crypto`` sends nothing: it encrypts and
+signs as the sender does for browsers.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import count, cycle
+from typing import Any
 
 import pycurl
 import requests
 from django.conf import settings as django_settings
 
-from devices.push import aes128gcm, vapid
-from devices.push.base import Outcome, Target
+from devices.push import aes128gcm, polling, vapid
+from devices.push.base import Outcome, Payload, PushService, Target
 from devices.push.engine import Engine
 from devices.push.message import Toast
 from devices.push.services import find
 from devices.push.verdicts import Verdicts
-from tests.rig import browsers
+from tests.rig import browsers, providers
 from tests.waiting import ended
 
 CONCURRENCY = 64
@@ -140,12 +142,79 @@ def plaintext() -> bytes:
     return shared[:-1] + f',"id":"{32 * "0"}","report":"{43 * "0"}"}}'.encode()
 
 
+def fcm(secure: str) -> tuple[PushService, Payload, object]:
+    """Return FCM, one notification for it, and credentials for the server at ``secure``."""
+    service = find("fcm")
+    assert service.credentials is not None
+    return service, service.encode(MESSAGE, ""), service.credentials(**providers.told("fcm", secure))
+
+
+def engine_http2(where: str, total: int) -> None:
+    """Send to FCM's devices as the product's sender does, without a database. ``where``: host:port,authority's file."""
+    secure, _, authority = where.partition(",")
+    service, payload, credentials = fcm(secure)
+    ours: Engine[int] = Engine(concurrency=CONCURRENCY, allow=frozenset({secure}), trust={secure: authority})
+    verdicts, started, answered = Verdicts(), 0, 0
+    while answered < total:
+        for _ in range(min(ours.free, total - started)):
+            target = Target(providers.address("fcm", started))
+            ours.start(service.build(target, payload, IDENTITY, credentials, "bench"), started)
+            started += 1
+        for _, answer in ours.wait(1.0):
+            assert verdicts.of(service, answer, True).outcome is Outcome.ACCEPTED, answer
+            answered += 1
+    ours.close()
+
+
+def libcurl_http2(where: str, total: int) -> None:
+    """Send the same with nothing but libcurl: streams on one connection, no guard, no caps, no reading of answers."""
+    secure, _, authority = where.partition(",")
+    service, payload, credentials = fcm(secure)
+    request = service.build(Target(providers.address("fcm", 1)), payload, IDENTITY, credentials, "bench")
+    multi = pycurl.CurlMulti()
+    idle = []
+    for _ in range(CONCURRENCY):
+        handle = pycurl.Curl()
+        handle.setopt(pycurl.URL, request.url)
+        handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+        handle.setopt(pycurl.PIPEWAIT, 1)
+        handle.setopt(pycurl.CAINFO, authority)
+        handle.setopt(pycurl.HTTPHEADER, [*[f"{name}: {value}" for name, value in request.all_headers], "Expect:"])
+        handle.setopt(pycurl.WRITEFUNCTION, lambda part: None)
+        handle.setopt(pycurl.POSTFIELDS, request.body)
+        idle.append(handle)
+    gone_through(multi, idle, total)
+
+
+def gone_through(multi: Any, idle: list[Any], total: int) -> None:
+    """Use these handles again and again until ``total`` answers came."""
+    started = answered = 0
+    while answered < total:
+        while idle and started < total:
+            multi.add_handle(idle.pop())
+            started += 1
+        while multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
+            pass
+        _, done, failed = multi.info_read()
+        if not (done or failed):
+            polling.wait([multi], 1.0)
+        for handle in done:
+            assert handle.getinfo(pycurl.RESPONSE_CODE) == 200
+            multi.remove_handle(handle)
+            idle.append(handle)
+        answered += len(done)
+        if failed:
+            raise RuntimeError(str(failed[0]))
+
+
 WAYS: dict[str, Callable[[str, int], None]] = {
     "engine": engine,
     "libcurl": libcurl,
     "requests": with_requests,
     "dpn": dpn,
     "crypto": crypto,
+    "engine_http2": engine_http2,
+    "libcurl_http2": libcurl_http2,
 }
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ import tempfile
 import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from devices.emulator import certificates
 from tests.emulator import EmulatorProcess
 from tests.rig.world import free_port
 from tests.waiting import ending, until
@@ -35,28 +36,49 @@ http {{
       add_header X-SubscriptionStatus Active; return 200;
     }}
   }}
+  server {{
+    listen 127.0.0.1:{secure} ssl http2;
+    http2_max_concurrent_streams 1000; http2_max_requests 10000000;
+    ssl_certificate {folder}/tls/server.pem; ssl_certificate_key {folder}/tls/server.key;
+    location = /token {{ return 200 '{{"access_token":"bench","token_type":"Bearer","expires_in":3599}}'; }}
+    location /v1/ {{
+      default_type application/json;
+      return 200 '{{"name":"projects/rig-project/messages/$request_id"}}';
+    }}
+    location /3/ {{ add_header apns-id $http_apns_id; return 200; }}
+  }}
 }}
 """
 
 
+class Place(NamedTuple):
+    """A server that accepts every push: host:port, what it is, host:port with TLS and HTTP/2, whom to trust for it."""
+
+    host: str
+    name: str
+    secure: str = ""
+    authority: str = ""
+
+
 @contextmanager
-def server() -> Iterator[tuple[str, str]]:
-    """Yield (host:port, name) of a server that accepts every push."""
+def server() -> Iterator[Place]:
+    """Yield where a server is that accepts every push."""
     binary = shutil.which("nginx") or ("/usr/sbin/nginx" if Path("/usr/sbin/nginx").exists() else None)
     if binary is None:
         with EmulatorProcess() as emulator:
-            yield emulator.url.removeprefix("http://"), "emulator"
+            yield Place(emulator.url.removeprefix("http://"), "emulator")
         return
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         Path(folder).chmod(0o755)
-        port = free_port()
+        port, secure = free_port(), free_port()
+        tls = certificates.provide(Path(folder) / "tls")
         file = Path(folder) / "nginx.conf"
-        file.write_text(CONFIGURATION.format(folder=folder, port=port))
+        file.write_text(CONFIGURATION.format(folder=folder, port=port, secure=secure))
         command = [binary, "-c", str(file), "-p", folder]
         with ending(subprocess.Popen(command, stderr=subprocess.DEVNULL), within=10) as process:
             try:
                 until(lambda: _answers(f"http://127.0.0.1:{port}/"), 10, "nginx to answer", saw=process.poll)
-                yield f"127.0.0.1:{port}", "nginx"
+                yield Place(f"127.0.0.1:{port}", "nginx", f"127.0.0.1:{secure}", str(tls.authority))
             finally:
                 process.terminate()
 

@@ -17,6 +17,7 @@ from devices.push.services import find
 from devices.push.services.webpush import Credentials
 from tests.bench import __main__ as bench
 from tests.bench import alone, target, webpush
+from tests.bench.target import Place
 from tests.rig import browsers
 from tests.rig.world import World
 
@@ -46,7 +47,8 @@ def test_pywebpush_and_the_bare_crypto_get_as_long_a_text_as_a_browser_of_the_pr
 def test_the_other_side_takes_pushes_to_browsers_and_names_each_a_place_of_its_own() -> None:
     service, (keys,), places = find("webpush"), browsers.subscribed(1), set()
     payload = service.encode(Toast(title="Rig", text="Hold on"), "")
-    with target.server() as (host, _name):
+    with target.server() as place:
+        host = place.host
         engine: Engine[int] = Engine(allow=frozenset({host}))
         for number in range(2):
             to = Target(browsers.endpoint(host, f"t-{number}"), (), keys)
@@ -99,4 +101,4 @@ def test_pywebpush_is_measured_when_there_is_a_python_that_has_it(tmp_path: Path
     assert webpush.missing(str(python)) == ""
     theirs = {webpush.DOCUMENTED, webpush.KEPT}
     for given, measured in ((str(python), theirs), ("", set())):
-        assert theirs & {stage.label for stage in bench.stages("127.0.0.1:9", "nginx", 10, given)} == measured
+        assert theirs & {stage.label for stage in bench.stages(Place("127.0.0.1:9", "nginx"), 10, given)} == measured

@@ -37,7 +37,7 @@ from devices.common import clock  # noqa: E402
 from devices.common.secrets import digest  # noqa: E402
 from devices.models import App, Credential, Device  # noqa: E402
 from devices.registration import Registration, forget, register  # noqa: E402
-from tests.rig import browsers  # noqa: E402
+from tests.rig import browsers, providers  # noqa: E402
 
 Status = Campaign.Status
 MOVING = [Status.PREPARING, Status.SENDING]
@@ -63,6 +63,15 @@ def prepare_browsers(devices: int) -> int:
     Credential.objects.create(app=app, service="webpush", secret=secret)
     endpoints = (browsers.endpoint(settings.EMULATOR, f"r-{n}") for n in range(devices))
     _add(app, ({"service": "webpush", "address": uri, "keys": pair} for uri, pair in zip(endpoints, cycle(pairs))))
+    return app.pk
+
+
+def prepare_provider(devices: int, service: str) -> int:
+    """Make an App with so many devices of FCM or APNs, and the credentials for the server with TLS."""
+    app = App.objects.create(name="Rig", slug="rig")
+    secret: Any = providers.told(service, settings.EMULATOR_TLS)
+    Credential.objects.create(app=app, service=service, secret=secret)
+    _add(app, ({"service": service, "address": providers.address(service, n)} for n in range(devices)))
     return app.pk
 
 
@@ -241,7 +250,7 @@ def after_cancel(campaign: Campaign, last: dict[str, float]) -> int:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        *(prepare, prepare_browsers, start, trickle, pause, resume, cancel, again, unpark),
+        *(prepare, prepare_browsers, prepare_provider, start, trickle, pause, resume, cancel, again, unpark),
         *(hold, move, retire, erase, sweep, check),
     )
 }

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,7 @@ class World:
     senders: int = 2
     concurrency: int = CONCURRENCY
     host: str = ""  # whom to push to instead of the emulator
+    more: Mapping[str, str] = field(default_factory=dict)  # of the environment
     python: str = sys.executable  # what everything of the installation runs on
     _kept: Path | None = None
     folder: Path = field(init=False)
@@ -93,6 +95,7 @@ class World:
             "PYTHONPATH": os.pathsep.join(filter(None, [str(TOLD), os.environ.get("PYTHONPATH")])),
             "RIG_TOLD": str(self.folder / "roles"),
             "SPT_NOENV": "1",  # a title leaves the environment alone, by which everybody() finds them
+            **self.more,
         }
 
     def manage(self, *arguments: str, check: bool = True) -> str:
