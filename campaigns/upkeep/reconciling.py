@@ -72,8 +72,16 @@ class Ledger:
 
 
 def _spelled(entry_id: str) -> str:
-    """Return a message id as a UUID is spelled; a topic of Web Push has no room for the hyphens."""
+    """Return a message id as a UUID is spelled; a topic of Web Push has no room for the hyphens.
+
+    Windows' tags have room for its last sixteen digits alone: they stay as they are.
+    """
     return str(UUID(entry_id)) if TOPIC.fullmatch(entry_id) else entry_id
+
+
+def _times(taken: Counter[str], message: str) -> int:
+    """Return how often a message was taken, by its whole id or by the end of it."""
+    return taken[message] + taken[message.replace("-", "")[-16:]]
 
 
 def reconcile(campaign: Campaign, ledger: Ledger | None = None) -> Report:
@@ -184,7 +192,7 @@ def _ledger(campaign: Campaign, ledger: Ledger, report: Report) -> None:
     taken = ledger.taken()
     most = 1 if campaign.never_twice else 2
     for device, copies, accepted in words:
-        found = taken[message_id(campaign.pk, device)]
+        found = _times(taken, message_id(campaign.pk, device))
         report.taken += found
         report.twice += found > 1
         admitted = most if report.under_way else copies  # the next copy may be on the wire, and not recorded yet

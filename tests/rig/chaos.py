@@ -30,6 +30,13 @@ BEHAVIOURS = [
     *["temp-disconnected", "suppressed", "expired", "queue-full-1", "flap-1", "slow-30", "unavailable-1"],
     *["inactive-1", "daily-limit-2", "status-400", "forbidden-1"],
 ]
+LINES = ["slow-30", "reset-after", "flap-1"]
+MIXED = {  # devices of every push service but browsers, which are made beside
+    "fcm": [*["ok"] * 60, *LINES, "unregistered", "internal-1", "sender-id-mismatch", "hang"],
+    "apns": [*["ok"] * 60, "slow-30", "unregistered", "too-many-requests-1", "internal-1", "refused-1", "rst"],
+    "wns": [*["ok"] * 60, *LINES, "gone", "dropped", "throttled-1", "unknown"],
+    "mpns": BEHAVIOURS,
+}
 # What happens beside the kills, and how often in comparison.
 ACTS = {"pause": 4, "resume": 6, "cancel": 1, "again": 3, "hold": 5, "move": 4, "retire": 2, "erase": 2, "unpark": 1}
 MOST = 45.0  # seconds without a push after a kill until the next one follows all the same
@@ -328,12 +335,13 @@ def run(
     roles: tuple[str, ...] = ROLES,
     workers: int = 1,
     long_freezes: float = LONG_FREEZES,
+    mixed: bool = False,
     tell: Callable[[str], object] = lambda line: None,
 ) -> Outcome:
     """Make an installation, mistreat it, and return what it showed."""
     wanted = tuple(role for role in roles if postgres or role != "database")
-    with World(postgres, workers=workers) as world:
-        world.ask("prepare", devices, BEHAVIOURS)
+    with World(postgres, workers=workers, secure=mixed) as world:
+        world.ask("prepare_mixed" if mixed else "prepare", devices, MIXED if mixed else BEHAVIOURS)
         chaos = Chaos(world, kills, random.Random(seed), Outcome(seed, wanted), ACTS, tell=tell)
         chaos.long_freezes = long_freezes
         return chaos.run()
@@ -352,6 +360,7 @@ def main() -> int:
     parser.add_argument("--devices", type=int, default=20_000)
     parser.add_argument("--database", choices=["postgres", "sqlite"], default="postgres")
     parser.add_argument("--machines", type=int, default=1)
+    parser.add_argument("--mixed", action="store_true", help="devices of all push services, over HTTP/2 as well")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--roles", nargs="+", choices=ROLES, default=ROLES)
     parser.add_argument("--long-freezes", type=float, default=LONG_FREEZES, help="how many of all, 0 to 1")
@@ -365,6 +374,7 @@ def main() -> int:
         roles=tuple(given.roles),
         workers=given.machines,
         long_freezes=given.long_freezes,
+        mixed=given.mixed,
         tell=tell,
     )
     tell(outcome.table())

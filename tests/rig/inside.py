@@ -31,11 +31,12 @@ from campaigns.packing import pack, unpack  # noqa: E402
 from campaigns.pipeline import sending  # noqa: E402
 from campaigns.pipeline.recording import LEASE  # noqa: E402
 from campaigns.pipeline.values import message_id  # noqa: E402
-from campaigns.upkeep import housekeeping  # noqa: E402
+from campaigns.upkeep import demo_browsers, demo_emulator, housekeeping  # noqa: E402
 from campaigns.upkeep.reconciling import Ledger, reconcile  # noqa: E402
 from devices.common import clock  # noqa: E402
 from devices.common.secrets import digest  # noqa: E402
 from devices.models import App, Credential, Device  # noqa: E402
+from devices.push.services import find  # noqa: E402
 from devices.registration import Registration, forget, register  # noqa: E402
 from tests.rig import browsers, providers  # noqa: E402
 
@@ -64,6 +65,22 @@ def prepare_browsers(devices: int) -> int:
     endpoints = (browsers.endpoint(settings.EMULATOR, f"r-{n}") for n in range(devices))
     _add(app, ({"service": "webpush", "address": uri, "keys": pair} for uri, pair in zip(endpoints, cycle(pairs))))
     return app.pk
+
+
+def prepare_mixed(devices: int, behaviours: dict[str, list[str]]) -> int:
+    """Make an App with devices of every service in turn; ``behaviours`` by service are gone through again and again."""
+    app = App.objects.create(name="Rig", slug="rig")
+    demo_emulator.show(app, settings.EMULATOR, settings.EMULATOR_TLS)
+    demo_browsers.make(app, settings.EMULATOR, [(1, "en", "UTC", "")], devices // len(behaviours))
+    names = list(behaviours)
+    rows = ((names[n % len(names)], n) for n in range(devices - devices // len(names)))
+    _add(app, ({"service": slug, "address": _emulated(slug, behaviours[slug], n)} for slug, n in rows))
+    return app.pk
+
+
+def _emulated(slug: str, behaviours: list[str], number: int) -> str:
+    behaviour = behaviours[number // 7 % len(behaviours)]
+    return find(slug).emulated_address(f"{behaviour}.r-{number}", settings.EMULATOR)
 
 
 def prepare_provider(devices: int, service: str) -> int:
@@ -184,6 +201,7 @@ def move(seed: int) -> int:
     app, moved = App.objects.get(slug="rig"), some(seed, 20)
     for device in moved:
         behaviour = device.address.rpartition("/")[2].partition(".")[0].replace("expired", "ok")
+        behaviour = behaviour if device.service == "mpns" else "ok"  # it changes its service
         said = {
             "service": "mpns",
             "address": address(behaviour, f"m-{seed}-{device.pk}"),
@@ -250,8 +268,8 @@ def after_cancel(campaign: Campaign, last: dict[str, float]) -> int:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        *(prepare, prepare_browsers, prepare_provider, start, trickle, pause, resume, cancel, again, unpark),
-        *(hold, move, retire, erase, sweep, check),
+        *(prepare, prepare_browsers, prepare_provider, prepare_mixed),
+        *(start, trickle, pause, resume, cancel, again, unpark, hold, move, retire, erase, sweep, check),
     )
 }
 

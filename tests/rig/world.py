@@ -49,6 +49,7 @@ class World:
     concurrency: int = CONCURRENCY
     host: str = ""  # whom to push to instead of the emulator
     more: Mapping[str, str] = field(default_factory=dict)  # of the environment
+    secure: bool = False  # the emulator has a door with TLS as well
     python: str = sys.executable  # what everything of the installation runs on
     _kept: Path | None = None
     folder: Path = field(init=False)
@@ -62,7 +63,8 @@ class World:
         self._keep = tempfile.TemporaryDirectory(prefix="rig-", ignore_cleanup_errors=True)
         self.folder = Path(self._keep.name)
         (self.folder / "roles").mkdir()
-        self.emulator = EmulatorProcess(ledger=self.folder / "ledger.jsonl")
+        tls = ["--tls-port", "0", "--tls-folder", str(self.folder / "tls")] if self.secure else []
+        self.emulator = EmulatorProcess(*tls, ledger=self.folder / "ledger.jsonl")
         try:
             # A crash of this database must lose nothing that it confirmed: fsync stays off (the machine does not fall),
             # but a commit waits until the server has it.
@@ -95,6 +97,8 @@ class World:
             "PYTHONPATH": os.pathsep.join(filter(None, [str(TOLD), os.environ.get("PYTHONPATH")])),
             "RIG_TOLD": str(self.folder / "roles"),
             "SPT_NOENV": "1",  # a title leaves the environment alone, by which everybody() finds them
+            **({"PUSHADMIN_EMULATOR_TLS": self.emulator.secure_url[8:]} if self.secure else {}),
+            **({"PUSHADMIN_EMULATOR_AUTHORITY": str(self.emulator.authority)} if self.secure else {}),
             **self.more,
         }
 
