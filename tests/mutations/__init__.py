@@ -5,10 +5,10 @@ They are applied by tests/mutants.py, each to a copy of its own, and each must b
 
 from __future__ import annotations
 
-from tests.mutations import browsers, database, people, pushing, rig, settling
+from tests.mutations import browsers, database, people, providers, pushing, rig, settling
 from tests.mutations.table import Mutation
 
 ALL: tuple[Mutation, ...] = (
     *(*pushing.MISTAKES, *settling.MISTAKES, *database.MISTAKES),
-    *(*people.MISTAKES, *browsers.MISTAKES, *rig.MISTAKES),
+    *(*people.MISTAKES, *browsers.MISTAKES, *providers.MISTAKES, *rig.MISTAKES),
 )

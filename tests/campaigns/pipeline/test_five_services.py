@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,14 +18,17 @@ from campaigns.control import NotReady
 from campaigns.models import Breaker, Campaign, Delivery
 from campaigns.monitor import stats
 from campaigns.pipeline.journal import answer_of, spelled
+from campaigns.pipeline.tokens import Tokens
 from campaigns.pipeline.values import Answered
 from devices import bearer
 from devices.common import clock as times
 from devices.models import App, BearerToken, Credential, Device
-from devices.push.base import Outcome, TokenRefused, Verdict
+from devices.push.base import Outcome, Target, TokenRefused, Verdict
+from devices.push.message import Toast
 from devices.push.services import find
 from devices.trying import credentials_of
 from tests.campaigns.fleet import Fleet, handed_out, outcomes_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status = Campaign.Status
@@ -168,6 +172,44 @@ def test_one_token_of_apple_serves_all_senders_and_all_apps_with_the_same_key(fl
     assert BearerToken.objects.count() == 1
 
 
+def test_apples_token_is_not_changed_within_twenty_minutes_and_our_key_is_blamed(fleet: Fleet) -> None:
+    fleet.devices("apns", "ok")
+    fleet.send()
+    first = BearerToken.objects.get().value
+    fleet.devices("apns", *["expired-provider-token"] * 30)
+    campaign = fleet.send()
+    assert campaign.status == Status.PAUSED
+    assert "is the clock right?" in campaign.paused_because
+    assert BearerToken.objects.get().value == first
+
+
+def test_apples_token_is_changed_when_it_is_refused_later(fleet: Fleet, clock: Any) -> None:
+    fleet.devices("apns", "ok")
+    fleet.send()
+    fleet.devices("apns", *["expired-provider-token-1"] * 3)
+    first = BearerToken.objects.get().value
+    clock.advance(timedelta(minutes=21))
+    fleet.emulator.control("clock", {"advance": 21 * 60})
+    time.sleep(1.1)  # a token tells the second it was made in, by the real clock
+    campaign = fleet.send()
+    assert outcomes_of(campaign) == {("apns", "accepted"): 4}
+    assert Delivery.objects.filter(campaign=campaign).count() == 4, "no attempt is burnt"
+    assert BearerToken.objects.get().value != first
+
+
+def test_real_credentials_are_not_shown_to_the_emulator(fleet: Fleet) -> None:
+    """T11: a channel that an operator's setting lets through gets the emulator's token and no other."""
+    fleet.devices("wns", "ok")
+    row = Credential.objects.get(app=fleet.app, service="wns")
+    credentials = find("wns").credentials
+    assert credentials is not None
+    secret: Any = row.secret
+    real = credentials(**{**secret, "server": ""})
+    target = find("wns").emulated_address("ok.pc", fleet.emulator.url.removeprefix("http://"))
+    with pytest.raises(ValueError, match=r"to notify\.windows\.com alone"):
+        find("wns").build(Target(target), find("wns").encode(Toast(title="x"), ""), "0" * 32, real, "secret-token")
+
+
 def test_what_is_kept_of_a_token_is_encrypted(fleet: Fleet) -> None:
     fleet.devices("wns", "ok")
     fleet.send()
@@ -238,14 +280,16 @@ def test_a_token_endpoint_that_is_down_costs_nobody_an_attempt(fleet: Fleet, clo
 
 def test_a_token_is_renewed_before_it_ends(fleet: Fleet, clock: Any) -> None:
     fleet.devices("wns", "ok")
-    fleet.send()
-    first = BearerToken.objects.get()
+    first = fleet.run_once_for_token("wns")
+    row = BearerToken.objects.get()
     clock.advance(timedelta(seconds=bearer.SHARE * 86_400 + 60))
-    fleet.send()
-    fleet.run_once_for_token("wns")
-    second = BearerToken.objects.get()
-    assert second.value != first.value
-    assert (first.ends_at or times.now()) > times.now()
+    service, (credentials, _) = find("wns"), credentials_of(fleet.app.pk, find("wns"))
+    tokens = Tokens()
+    assert tokens.get(service, credentials).value == first, "the old one is good while the next one is asked for"
+    until(lambda: tokens.settled(row.mark), 10, "the answer")
+    assert tokens.get(service, credentials).value not in (None, first)
+    assert (row.ends_at or times.now()) > times.now()
+    tokens.close()
 
 
 def test_a_token_is_not_shown_to_a_server_that_nobody_let_through(fleet: Fleet, settings: Any) -> None:
