@@ -51,7 +51,7 @@ class AdaptiveTile(Message):
     line_2: str = asked("Line 2")
     line_3: str = asked("Line 3", "Wide and large tiles have room for it.")
     picture: str = asked("Picture", "Behind the text: https://…, or ms-appx:///… in the app.", "image")
-    name: str = asked("Name", "Below, in place of the app's own.")
+    name: str = asked("Caption", "Below, in place of what the app is called.")
     branding: str = asked("Below", "", "choice", "nameAndLogo", choices=BRANDING)
 
     def faces(self) -> list[Face]:
