@@ -17,6 +17,7 @@ from campaigns.compose import release
 from campaigns.control import NotReady
 from campaigns.models import Breaker, Campaign, Delivery
 from campaigns.monitor import stats
+from campaigns.pipeline import sending
 from campaigns.pipeline.journal import answer_of, spelled
 from campaigns.pipeline.tokens import Tokens
 from campaigns.pipeline.values import Answered
@@ -26,6 +27,7 @@ from devices.models import App, BearerToken, Credential, Device
 from devices.push.base import Outcome, Target, TokenRefused, Verdict
 from devices.push.message import Toast
 from devices.push.services import find
+from devices.registration import Registration, change
 from devices.trying import credentials_of
 from tests.campaigns.fleet import Fleet, handed_out, outcomes_of
 from tests.waiting import until
@@ -365,6 +367,32 @@ def test_a_campaign_that_nobody_here_can_be_shown_is_not_sent(fleet: Fleet) -> N
     campaign = fleet.campaign("badge", {"count": 7})
     with pytest.raises(NotReady):
         release.start(campaign, None)
+
+
+def test_an_app_registration_of_entra_serves_as_a_package_of_the_store_does(fleet: Fleet) -> None:
+    given = fleet.emulator.control("wns/apps", {"app": "entra"})
+    ids = {"client_id": given["client_id"], "secret": given["client_secret"], "tenant_id": given["tenant_id"]}
+    Credential.objects.filter(service="wns").update(secret={**ids, "server": fleet.emulator.url})
+    fleet.devices("wns", *["ok"] * 5)
+    assert outcomes_of(fleet.send()) == {("wns", "accepted"): 5}
+    row = BearerToken.objects.get()
+    assert row.ends_at is not None
+    assert row.ends_at - times.now() > timedelta(hours=23), "expires_in is a text there"
+
+
+def test_a_device_that_changes_its_service_gets_one_push_by_the_new_one(fleet: Fleet) -> None:
+    (device,) = fleet.devices("fcm", "ok")
+    campaign = fleet.campaign()
+    release.start(campaign, None)
+    while sending.prepare_some():
+        pass
+    address = find("apns").emulated_address("ok.changed", "")
+    said = {"service": "apns", "address": address, "installation": device.installation, "time_zone": "UTC"}
+    change(device, Registration.read(said, device))
+    fleet.run()
+    assert outcomes_of(campaign) == {("apns", "skipped"): 1}, "this campaign was frozen for the other service"
+    assert outcomes_of(fleet.send()) == {("apns", "accepted"): 1}
+    assert fleet.ledger_of("fcm") == []
 
 
 def test_a_certificate_serves_in_place_of_a_key(fleet: Fleet) -> None:
