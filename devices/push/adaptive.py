@@ -56,9 +56,9 @@ class AdaptiveTile(Message):
 
     def faces(self) -> list[Face]:
         """Return the medium and the wide tile."""
-        lines = tuple(line for line in (self.line_1, self.line_2, self.line_3) if line)
-        medium = Face("Medium", "medium", self.title, lines[:2], self.picture)
-        return [medium, Face("Wide", "wide", self.title, lines, self.picture)]
+        lines = tuple(line for line in (self.title, self.line_1, self.line_2, self.line_3) if line)
+        medium = Face("Medium", "medium", self.name, lines[:3], self.picture)
+        return [medium, Face("Wide", "wide", self.name, lines, self.picture)]
 
     def _problems(self) -> list[Problem]:
         found = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,3 +86,14 @@ def outcomes_of(campaign: Campaign) -> Counter[tuple[str, str]]:
     """Return how many devices of which service ended how."""
     rows = Delivery.objects.filter(campaign=campaign, latest=True).values_list("device__service", "outcome")
     return Counter(rows)
+
+
+@contextmanager
+def set_to(fleet: Fleet, path: str, **settings: Any) -> Iterator[None]:
+    """Let the emulator behave otherwise for a while."""
+    before = fleet.emulator.control(path, {})
+    fleet.emulator.control(path, settings)
+    try:
+        yield
+    finally:
+        fleet.emulator.control(path, {name: before[name] for name in settings})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.mutations.table import Mutation
 
 FLOW = "tests/campaigns/pipeline/test_five_services.py"
-HTTP2 = "tests/devices/push/test_engine_h2.py"
+SHARED = "tests/campaigns/pipeline/test_bearer_tokens.py"
+FIRST = "tests/devices/push/test_engine_first.py"
 DOOR = "tests/devices/test_credentials.py"
 BEARER, TOKENS = "devices/bearer.py", "campaigns/pipeline/tokens.py"
 
@@ -16,7 +17,7 @@ MISTAKES = (
         BEARER,
         "BearerToken.objects.filter(free, due, mark=mark)",
         "BearerToken.objects.filter(mark=mark)",
-        (f"{FLOW}::test_a_token_is_asked_for_once_by_whoever_needs_it",),
+        (f"{SHARED}::test_a_token_is_asked_for_once_by_whoever_needs_it",),
     ),
     Mutation(
         (),
@@ -24,7 +25,7 @@ MISTAKES = (
         BEARER,
         "if name in (service.token_subject or told)}",
         'if name in (service.token_subject or told)} | {"now": str(time.time())}',
-        (f"{FLOW}::test_one_token_of_apple_serves_all_senders_and_all_apps_with_the_same_key",),
+        (f"{SHARED}::test_one_token_of_apple_serves_all_senders_and_all_apps_with_the_same_key",),
     ),
     Mutation(
         (),
@@ -32,7 +33,7 @@ MISTAKES = (
         BEARER,
         "row.filter(settled_at__lte=now).update(",
         "row.update(",
-        (f"{FLOW}::test_apples_token_is_not_changed_within_twenty_minutes_and_our_key_is_blamed",),
+        (f"{SHARED}::test_apples_token_is_not_changed_within_twenty_minutes_and_our_key_is_blamed",),
     ),
     Mutation(
         (),
@@ -40,7 +41,7 @@ MISTAKES = (
         BEARER,
         "row.filter(settled_at__lte=now).update(",
         "row.none().update(",
-        (f"{FLOW}::test_apples_token_is_changed_when_it_is_refused_later",),
+        (f"{SHARED}::test_apples_token_is_changed_when_it_is_refused_later",),
     ),
     Mutation(
         (),
@@ -48,7 +49,7 @@ MISTAKES = (
         TOKENS,
         "            if now >= held.renew_at:\n",
         "            if False:\n",
-        (f"{FLOW}::test_a_token_is_renewed_before_it_ends",),
+        (f"{SHARED}::test_a_token_is_renewed_before_it_ends",),
     ),
     Mutation(
         (),
@@ -56,7 +57,7 @@ MISTAKES = (
         TOKENS,
         "        self._asking[mark] = self._begin(asked)\n",
         "        self._asking[mark] = self._begin(asked)\n        self._asking[mark].result()\n",
-        (f"{FLOW}::test_while_a_token_is_on_its_way_other_services_go_on",),
+        (f"{SHARED}::test_while_a_token_is_on_its_way_other_services_go_on",),
     ),
     Mutation(
         (),
@@ -64,7 +65,7 @@ MISTAKES = (
         "campaigns/pipeline/transfer.py",
         "        if self.leaving or self.waiting or time",
         "        if self.leaving or time",
-        (f"{FLOW}::test_while_a_token_is_on_its_way_other_services_go_on",),
+        (f"{SHARED}::test_while_a_token_is_on_its_way_other_services_go_on",),
     ),
     Mutation(
         (),
@@ -72,7 +73,7 @@ MISTAKES = (
         "devices/targets.py",
         "    if not server or urlsplit(server).netloc in let_through():",
         "    if True:",
-        (f"{FLOW}::test_a_token_is_not_shown_to_a_server_that_nobody_let_through", DOOR),
+        (f"{SHARED}::test_a_token_is_not_shown_to_a_server_that_nobody_let_through", DOOR),
     ),
     Mutation(
         (),
@@ -80,7 +81,7 @@ MISTAKES = (
         "devices/push/services/wns.py",
         "        if not credentials.server and not HOST.fullmatch(start):",
         "        if False:",
-        (f"{FLOW}::test_real_credentials_are_not_shown_to_the_emulator",),
+        (f"{SHARED}::test_real_credentials_are_not_shown_to_the_emulator",),
     ),
     Mutation(
         (),
@@ -88,7 +89,7 @@ MISTAKES = (
         "devices/push/engine.py",
         'authorities = self._trust.get(host, "")',
         'authorities = next(iter(self._trust.values()), "")',
-        (f"{HTTP2}::test_an_authority_is_trusted_for_its_own_address_and_no_other",),
+        (f"{FIRST}::test_an_authority_is_trusted_for_its_own_address_and_no_other",),
     ),
     Mutation(
         (),
@@ -96,7 +97,7 @@ MISTAKES = (
         "devices/push/engine.py",
         "kind = (exchange.certificate, exchange.http2, exchange.authorities)",
         'kind = (exchange.certificate, exchange.http2, "")',
-        (f"{HTTP2}::test_one_handle_for_each_authority",),
+        (f"{FIRST}::test_each_authority_has_connections_of_its_own",),
     ),
     Mutation(
         (),
@@ -104,7 +105,7 @@ MISTAKES = (
         "devices/push/warming.py",
         "        known.waiting.append(one)\n        return False\n\n    def refused",
         "        return True\n\n    def refused",
-        (f"{HTTP2}::test_the_first_request_to_a_host_goes_alone_and_the_others_follow_its_answer",),
+        (f"{FIRST}::test_the_first_request_to_a_host_goes_alone_and_the_others_follow_its_answer",),
     ),
     Mutation(
         (),
@@ -112,7 +113,7 @@ MISTAKES = (
         "devices/push/warming.py",
         "if now - self._hosts[host].since > PATIENCE]:",
         "if now - self._hosts[host].since > 60 * PATIENCE]:",
-        (f"{HTTP2}::test_a_first_request_that_takes_long_holds_up_the_others_for_a_second",),
+        (f"{FIRST}::test_a_first_request_that_takes_long_holds_up_the_others_for_a_second",),
     ),
     Mutation(
         (),

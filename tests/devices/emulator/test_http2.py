@@ -93,17 +93,6 @@ def test_the_handshake_settles_the_protocol(
             assert line.recv(15) == b"HTTP/1.1 200 OK"
 
 
-@pytest.mark.parametrize("pieces", [1, 5, 24])
-def test_who_names_no_protocol_speaks_http2_by_beginning_so(secure: EmulatorProcess, pieces: int) -> None:
-    assert secure.authority is not None
-    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    with tls(("127.0.0.1", int(secure.secure_url.rpartition(":")[2])), secure.authority) as line:
-        for start in range(0, len(preface), pieces):
-            line.sendall(preface[start : start + pieces])
-        line.sendall(bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))  # empty SETTINGS
-        assert line.recv(4)[3] == 4, "SETTINGS come back, and no HTTP/1.1"
-
-
 @pytest.mark.parametrize(
     "behaviour", ["ok", "queue-full", "expired", "unavailable", "redirect", "cookie", "status-204"]
 )

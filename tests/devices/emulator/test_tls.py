@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.devices.emulator.h2client import tls
 from tests.devices.emulator.sender import TOAST, TOAST_HEADERS
 from tests.emulator import EmulatorProcess
 
@@ -135,3 +136,16 @@ def test_an_authenticated_line_can_be_broken_too(secure: EmulatorProcess, author
     uri = secure.secure_url + "/unthrottledthirdparty/01.00/reset-after.phone"
     with pytest.raises((ssl.SSLError, ConnectionError, http.client.HTTPException)):
         statuses(secure, authority, authority.issue("push.example.org"), uri)
+
+
+@pytest.mark.parametrize("pieces", [1, 5, 24])
+def test_who_names_no_protocol_speaks_http2_by_beginning_so(
+    secure: EmulatorProcess, authority: Authority, pieces: int
+) -> None:
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    where = ("127.0.0.1", int(secure.secure_url.rpartition(":")[2]))
+    with tls(where, authority.own.certificate) as line:
+        for start in range(0, len(preface), pieces):
+            line.sendall(preface[start : start + pieces])
+        line.sendall(bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))  # empty SETTINGS
+        assert line.recv(4)[3] == 4, "SETTINGS come back, and no HTTP/1.1"

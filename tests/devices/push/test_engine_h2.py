@@ -71,47 +71,6 @@ def test_a_push_goes_over_http2_with_our_headers_and_body(http2_peer: Http2Peer,
     assert "expect" not in took.headers
 
 
-def test_an_authority_is_trusted_for_its_own_address_and_no_other(http2_peer: Http2Peer) -> None:
-    for trusted, expected in ((http2_peer.address, 200), ("127.0.0.1:1", 0)):
-        trust = {trusted: str(http2_peer.authority)}
-        made: Engine[str] = Engine(deadline=3.0, allow=frozenset({http2_peer.address}), trust=trust)
-        assert [answer.status for answer in pushed(made, http2_peer, "ok")] == [expected]
-        made.close()
-
-
-def test_one_handle_for_each_authority(http2_peer: Http2Peer) -> None:
-    """What was trusted for one address stays with its handles."""
-    trust = {http2_peer.address: str(http2_peer.authority)}
-    made: Engine[str] = Engine(deadline=3.0, allow=frozenset({http2_peer.address}), trust=trust)
-    pushed(made, http2_peer, "ok")
-    made._trust = {}
-    assert [answer.status for answer in pushed(made, http2_peer, "ok")] == [0]
-    made.close()
-
-
-def test_the_first_request_to_a_host_goes_alone_and_the_others_follow_its_answer(
-    http2_peer: Http2Peer, one: Engine[str]
-) -> None:
-    for number in range(5):
-        one.start(Request(http2_peer.url_of("slow-300"), (("x-id", str(number)),), BODY, http2=True), str(number))
-    assert one.wait(0.15) == []
-    assert len(http2_peer.desk.requests) <= 1
-    answers = [answer for _ in range(20) for _, answer in one.wait(0.5)]
-    assert [answer.status for answer in answers] == [200] * 5
-    assert http2_peer.desk.most_streams == 4
-
-
-def test_a_first_request_that_takes_long_holds_up_the_others_for_a_second(
-    http2_peer: Http2Peer, one: Engine[str]
-) -> None:
-    one.start(Request(http2_peer.url_of("slow-2500"), (("x-id", "slow"),), BODY, http2=True), "slow")
-    began = time.monotonic()
-    one.start(Request(http2_peer.url_of("ok"), (("x-id", "quick"),), BODY, http2=True), "quick")
-    ((tag, answer),) = one.wait(5.0)
-    assert (tag, answer.status) == ("quick", 200)
-    assert 0.9 < time.monotonic() - began < 2.0
-
-
 def test_many_streams_share_few_connections(http2_peer: Http2Peer, one: Engine[str]) -> None:
     answers = pushed(one, http2_peer, *["slow-20"] * 300)
     assert {answer.status for answer in answers} == {200}
