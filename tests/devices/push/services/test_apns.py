@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from devices.push.adaptive import AdaptiveTile, Badge
+from devices.push.apple_key import Credentials
 from devices.push.base import AddressRefused, Payload, Request, Target
 from devices.push.fields import MessageInvalid
 from devices.push.message import Message, Raw, Toast
 from devices.push.services import find
-from devices.push.services.apns import Credentials, Options
+from devices.push.services.apns import Options
 from tests.devices.push.services.hard import TEXTS
 
 SERVICE = find("apns")

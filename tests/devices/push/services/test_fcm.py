@@ -13,8 +13,9 @@ from devices.push.adaptive import Badge
 from devices.push.base import AddressRefused, Request, Target
 from devices.push.fields import MessageInvalid
 from devices.push.message import Message, Raw, Toast
+from devices.push.service_account import Credentials
 from devices.push.services import find
-from devices.push.services.fcm import Credentials, Options
+from devices.push.services.fcm import Options
 from tests.devices.push.services.hard import TEXTS
 
 SERVICE = find("fcm")
