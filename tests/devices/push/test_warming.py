@@ -123,3 +123,22 @@ def test_nobody_is_told_of_a_host_that_nobody_went_to(now: Now) -> None:
     assert made.ended(HOST, A, answered=True) == []
     assert (list(made.overdue()), made.soon) == ([], PATIENCE)
     assert made.refused(HOST, A) is True
+
+
+def test_whose_first_one_was_too_slow_is_trusted_for_half_the_time(now: Now) -> None:
+    made = waiting()
+    now.seconds += PATIENCE + 0.1
+    list(made.overdue())
+    now.seconds += WARM / 2 - 1
+    assert [made.may_go(HOST, one) for one in (D, E)] == [True, True]
+    now.seconds += 2
+    assert [made.may_go(HOST, one) for one in (F, G)] == [True, False]
+
+
+def test_a_refusal_makes_a_host_unknown_that_was_heard_just_now(now: Now) -> None:
+    made = waiting()
+    made.ended(HOST, A, answered=True)
+    assert made.refused(HOST, B)
+    assert made.ended(HOST, B, answered=False) == []
+    now.seconds += WARM / 2 + 1
+    assert [made.may_go(HOST, one) for one in (D, E)] == [True, False]
