@@ -78,7 +78,7 @@ def test_the_figures_of_the_pages_are_those_of_the_code(service: str) -> None:
     seconds = {"fcm": 604_800, "apns": 604_800, "wns": 259_200}
     assert named[service] in page
     assert one.options is not None
-    assert one.options().kept == seconds[service]  # type: ignore[attr-defined]
+    assert one.options().kept == seconds[service]
 
 
 @pytest.mark.parametrize("service", COUNTS)
