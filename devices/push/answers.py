@@ -45,11 +45,11 @@ def token_in(answer: Answer, refused: str) -> Token:
     ``expires_in`` may be a text, as Microsoft writes it, or absent: then it is an hour.
     """
     said = told(answer.body)
-    value, seconds = said.get("access_token"), str(said.get("expires_in", ""))
+    value, seconds = said.get("access_token"), str(said.get("expires_in", ""))[:12]
     if answer.status != 200 or not (isinstance(value, str) and value and value.isascii() and value.isprintable()):
         why = f"{said.get('error', answer.status)}: {said.get('error_description', '')}".rstrip(": ")
         raise TokenRefused(f"{refused} ({why[:LONGEST_WORD]}).")
-    good = seconds.isascii() and seconds.isdecimal() and 0 < int(seconds[:9]) <= 7 * 86_400
+    good = seconds.isascii() and seconds.isdecimal() and 0 < int(seconds) <= 7 * 86_400
     return Token(value, float(seconds) if good else 3600.0)
 
 

@@ -27,7 +27,7 @@ class KeyRefused(ValueError):
 def _loaded(pem: str) -> Any:
     if len(pem) > LONGEST_KEY:
         raise KeyRefused("This is too long for a private key.")
-    if "ENCRYPTED" in pem.partition("\n")[0] or "Proc-Type: 4,ENCRYPTED" in pem:
+    if "ENCRYPTED" in pem.lstrip().partition("\n")[0] or "Proc-Type: 4,ENCRYPTED" in pem:
         raise KeyRefused("This key is protected by a passphrase. Take the file as it was downloaded, without one.")
     try:
         return load_pem_private_key(pem.encode(), None)

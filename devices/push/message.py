@@ -138,14 +138,24 @@ class Toast(Message):
 
 
 def texts_of(message: Raw) -> dict[str, str]:
-    """Return a raw message as names and texts, for services that carry these: a JSON object's own, else ``body``."""
+    """Return a raw message as names and texts, for services that carry these: a JSON object's own, else ``body``.
+
+    Half of a surrogate pair, which JSON can spell by an escape and UTF-8 cannot carry, is left out.
+    """
     try:
         told = json.loads(message.body)
+        if not isinstance(told, dict):
+            return {"body": message.body}
+        texts = {
+            name: one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for name, one in told.items()
+        }
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
         return {"body": message.body}
-    return {name: one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for name, one in told.items()}
+    return {_whole(name): _whole(one) for name, one in texts.items()}
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "ignore").decode()
 
 
 def is_page(text: str) -> bool:

@@ -27,6 +27,7 @@ from devices.push.base import Answer, Lost, Request
 
 DEADLINE = 5.0  # seconds for the whole exchange: well below a push's 15 and a batch's lease
 BODY_LIMIT = 64 * 1024  # bytes of an answer; one with more is none
+NO_HTTP = "The connection failed, or the answer was not HTTP."
 NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -57,16 +58,30 @@ def exchanged(request: Request, allow: frozenset[str] = frozenset(), trust: Mapp
             stream=True,
             verify=trust.get(request.url.split("/", 3)[2]) or certifi.where(),
         ) as response:
-            body = response.raw.read(BODY_LIMIT + 1, decode_content=False)
+            body = _whole(response)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         return Answer(0, lost=Lost.NOT_SENT, error=wire.why or _sentence(error), milliseconds=_since(began))
     finally:
         late.cancel()
         session.close()
+    if wire.late.is_set():  # what was cut off may look whole: an answer without a length ends where its connection does
+        return Answer(0, lost=Lost.NOT_SENT, error=wire.why, milliseconds=_since(began))
     if len(body) > BODY_LIMIT:
         return Answer(0, lost=Lost.NOT_SENT, error="The answer has no end.", milliseconds=_since(began))
     told = {name.lower(): value for name, value in response.headers.items()}
+    if not body and not {"content-length", "transfer-encoding"} & set(told):  # cut off before its headers ended
+        return Answer(0, lost=Lost.NOT_SENT, error=NO_HTTP, milliseconds=_since(began))
     return Answer(response.status_code, told, body, _since(began))
+
+
+def _whole(response: requests.Response) -> bytes:
+    """Return the body as it came, of one that is too large a byte too much. HTTPError when it ends too soon."""
+    body = b""
+    while part := response.raw.read(BODY_LIMIT + 1 - len(body), decode_content=False):
+        body += part
+        if len(body) > BODY_LIMIT:
+            break
+    return body
 
 
 def _since(began: float) -> int:
@@ -79,7 +94,7 @@ def _sentence(error: Exception) -> str:
         return "The other side's certificate is not one that we trust."
     if isinstance(error, requests.Timeout):
         return f"No answer came within {DEADLINE:.0f} seconds."
-    return "The connection failed, or the answer was not HTTP."
+    return NO_HTTP
 
 
 class _Wire(HTTPAdapter):
@@ -87,6 +102,8 @@ class _Wire(HTTPAdapter):
 
     def __init__(self, allow: frozenset[str]) -> None:
         self.allow, self.why = allow, ""
+        self.late = threading.Event()
+        self._ends = time.monotonic() + DEADLINE
         self._sockets: list[socket.socket] = []
         super().__init__(pool_connections=1, pool_maxsize=1)
 
@@ -122,9 +139,11 @@ class _Wire(HTTPAdapter):
             if guard.refused(str(target[0]), int(target[1]), self.allow):
                 self.why = f"{target[0]} is not a public address: the connection was refused on our side."
                 continue
+            if (left := self._ends - time.monotonic()) <= 0:
+                break
             made = socket.socket(family, kind, protocol)
-            self._sockets.append(made)
-            made.settimeout(DEADLINE)
+            self._sockets.append(made.dup())  # TLS takes the socket itself away from us
+            made.settimeout(left)
             with suppress(OSError):
                 made.connect(target)
                 self.why = ""
@@ -136,6 +155,13 @@ class _Wire(HTTPAdapter):
     def cut(self) -> None:
         """End whatever is open: the time is over."""
         self.why = f"No answer came within {DEADLINE:.0f} seconds."
-        for one in self._sockets:
+        self.late.set()
+        for one in list(self._sockets):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close what is open."""
+        super().close()
+        for one in self._sockets:
+            one.close()

@@ -86,6 +86,8 @@ def from_phone(message: Tile) -> Element:
         back = next((face for face in several if face.back), None)
         if front is not None and not (front.empty and (back is None or back.empty)):
             _bind(visual, name, front, back, message)
+    for binding in [one for one in visual if not len(one) and not one.get("displayName")]:
+        visual.remove(binding)  # it would empty the tile
     return root
 
 
@@ -93,7 +95,7 @@ def _bind(visual: Element, name: str, front: Face, back: Face | None, message: T
     binding = _child(visual, "binding", template=name)
     if front.title and name != "TileSmall":
         _set(binding, branding="name", displayName=front.title)
-    picture = _source(message.cycle_image_1 if isinstance(message, CycleTile) and front.picture else front.picture)
+    picture = _source(_first(message) if isinstance(message, CycleTile) and name != "TileSmall" else front.picture)
     if picture:
         _child(binding, "image", placement="peek" if back is not None else "background", src=picture)
     if back is not None and (behind := _source(back.picture)):
@@ -102,6 +104,11 @@ def _bind(visual: Element, name: str, front: Face, back: Face | None, message: T
     for line in told:
         if line:
             _child(binding, "text", **{"hint-style": "caption", "hint-wrap": "true"}).text = line
+
+
+def _first(message: CycleTile) -> str:
+    """Return the first picture that there is."""
+    return next((one for number in range(1, 10) if (one := getattr(message, f"cycle_image_{number}"))), "")
 
 
 def _source(picture: str) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from devices.push import jwt
 from devices.push.adaptive import Badge
-from devices.push.answers import LONGEST_WORD, beginning, pointed_elsewhere, told, unanswered
+from devices.push.answers import beginning, pointed_elsewhere, told, unanswered
 from devices.push.apple_key import Credentials
 from devices.push.base import (
     AddressRefused,
@@ -34,7 +34,7 @@ from devices.push.base import (
     Verdict,
 )
 from devices.push.fields import MessageInvalid, Problem, asked, plain_problems, warning, without_unspeakable
-from devices.push.message import Message, Raw, Toast, texts_of
+from devices.push.message import Message, Raw, Toast, is_web_address, texts_of
 
 PRODUCTION = "https://api.push.apple.com"
 SANDBOX = "https://api.sandbox.push.apple.com"
@@ -100,7 +100,7 @@ class Options:
         problems = list(plain_problems(self))
         if len(self.collapse.encode()) > 64 or not (self.collapse.isascii() and self.collapse.isprintable()):
             problems.append(Problem("collapse", "A collapse ID has at most 64 plain letters and digits."))
-        if self.image and not self.image.startswith("https://"):
+        if self.image and not (is_web_address(self.image) and self.image.startswith("https:")):
             problems.append(Problem("image", "Apple devices load pictures over https:// alone."))
         if problems:
             raise MessageInvalid(problems)
@@ -108,6 +108,7 @@ class Options:
 
 NO_OPTIONS = Options()
 TAKEN = Verdict(Outcome.ACCEPTED, "APNs took it.")
+NO_SIGN = warning("glyph", "Apple devices show a number on an icon, and no sign: they are left out.")
 # What all devices say when environment or bundle ID are wrong, and one when it is the one to blame.
 ALONE = {"BadDeviceToken", "DeviceTokenNotForTopic"}
 # Apple's table of reasons: what they mean for us.
@@ -169,9 +170,11 @@ class Apns(PushService):
 
     def problems(self, message: Message, options: object | None = None) -> list[Problem]:
         """Tell what is wrong with ``message`` here."""
-        if message.slug not in self.kinds or (isinstance(message, Badge) and message.count is None):
+        if message.slug not in self.kinds:
             return [Problem("", f"Apple devices cannot show this {message.label.lower()}.")]
         found = message.warnings()
+        if isinstance(message, Badge) and message.count is None:
+            return [*found, NO_SIGN]
         if isinstance(message, Raw) and {"aps", "mid"} & set(texts_of(message)):
             found.append(Problem("body", "These names are taken: aps by Apple, mid by us."))
         size = len(self.encode(message, "", options).body) + 50
@@ -197,7 +200,9 @@ class Apns(PushService):
         if isinstance(message, Toast):
             said: dict[str, Any] = {"aps": _aps(message, chosen)}
             said |= {name: one for name, one in (("url", message.link), ("image", chosen.image)) if one}
-        elif isinstance(message, Badge) and message.count is not None:
+        elif isinstance(message, Badge):
+            if message.count is None:
+                raise MessageInvalid([NO_SIGN])
             said = {"aps": {"badge": message.count}}
         elif isinstance(message, Raw):
             said, kind = {"aps": {"content-available": 1}, **texts_of(message)}, "background"
@@ -205,7 +210,7 @@ class Apns(PushService):
             raise LookupError(f"Apple devices cannot show this {message.label.lower()}.")
         headers = [
             ("apns-push-type", kind),
-            ("apns-priority", "5" if kind == "background" and chosen.priority == "10" else chosen.priority),
+            ("apns-priority", "5" if kind == "background" else chosen.priority),
             ("content-type", "application/json"),
             (EXPIRES, str(chosen.kept)),
         ]
@@ -242,11 +247,10 @@ class Apns(PushService):
         reason = said.get("reason")
         reason = reason[:60] if isinstance(reason, str) else ""
         known = _meaning(answer.status, reason)
-        since = said.get("timestamp")
         words = [("reason", reason)] if reason else [("body", beginning(answer.body))] if answer.body else []
-        if isinstance(since, int) and 0 < since < 10**14:
-            words.append(("timestamp", str(since)[:LONGEST_WORD]))
-        gone = reason == "Unregistered" and len(words) > 1
+        since = _moment(said.get("timestamp"))
+        if since is not None:
+            words.append(("timestamp", str(said["timestamp"])))
         return Verdict(
             *known,
             tuple(words),
@@ -254,7 +258,7 @@ class Apns(PushService):
             rests=WAITS[reason] if reason == "TooManyProviderTokenUpdates" else None,
             stale_credential=reason == "ExpiredProviderToken",
             device_alone=reason in ALONE,
-            gone_since=datetime.fromtimestamp(since / 1000, UTC) if gone and isinstance(since, int) else None,
+            gone_since=since if known[0] is Outcome.GONE and reason != "ExpiredToken" else None,
         )
 
     def circuit(self, target: Target, credentials: object | None = None) -> str:
@@ -354,6 +358,13 @@ def _aps(message: Toast, chosen: Options) -> dict[str, Any]:
     if chosen.mutable or chosen.image:
         said["mutable-content"] = 1
     return said
+
+
+def _moment(timestamp: object) -> datetime | None:
+    """Return the moment that Apple tells in milliseconds; None for what is none."""
+    if not isinstance(timestamp, int) or isinstance(timestamp, bool) or not 0 < timestamp < 10**14:
+        return None
+    return datetime.fromtimestamp(timestamp / 1000, UTC)
 
 
 def _meaning(status: int, reason: str) -> tuple[Outcome, str]:

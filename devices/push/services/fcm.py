@@ -40,7 +40,7 @@ SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ADDRESS = re.compile(r"[A-Za-z0-9_:.=~-]{8,2048}")
 LONGEST = 2_419_200  # seconds, four weeks
-OWN_KEYS = re.compile(r"from|message_type|(?:google|gcm)[._].*|mid")  # names in data that are taken
+OWN_KEYS = re.compile(r"from|message_type|(?:google|gcm)[._].*|mid", re.DOTALL)  # names in data that are taken
 KEPT_FOR = (
     (0, "now or never"),
     (3600, "1 hour"),
@@ -217,7 +217,8 @@ class Fcm(PushService):
     ) -> Request:
         """Address the payload to one phone. A second copy of it takes the place of the first on the screen, by tag."""
         head, tagless, tail = _parts(payload.body)
-        tag = f',"tag":"{message_id}"}}}}' if tagless else ""
+        comma = "" if head.endswith(b"{") else ","  # nothing else may be said to Android
+        tag = f'{comma}"tag":"{message_id}"}}}}' if tagless else ""
         own = f'{tag},"data":{{"mid":"{message_id}"'
         body = b"".join((head, own.encode(), tail, f',"token":"{target.address}"}}}}'.encode()))
         if not isinstance(credentials, Credentials):  # for a sample: what is sent never goes without
@@ -287,9 +288,13 @@ class Fcm(PushService):
         return _to(cast(Credentials, credentials), headers, json.dumps(said).encode(), token)
 
     def tried(self, answer: Answer) -> Verdict:
-        """Say what the answer means: whoever hears that the token is none was let in."""
+        """Say what the answer means: whoever hears from FCM itself that the token is none was let in.
+
+        It says so by INVALID_ARGUMENT; whether it names the field as well is not told.
+        """
         verdict = self.interpret(answer, authenticated=True)
-        return verdict if verdict.outcome is not Outcome.GONE else Verdict(TAKEN.outcome, verdict.reason, verdict.words)
+        let_in = verdict.outcome is Outcome.GONE or dict(verdict.words).get("errorCode") == "INVALID_ARGUMENT"
+        return Verdict(TAKEN.outcome, "FCM lets us in.", verdict.words) if let_in else verdict
 
 
 def _to(credentials: Credentials, headers: tuple[tuple[str, str], ...], body: bytes, token: str) -> Request:
@@ -357,10 +362,15 @@ def _code(error: Any) -> tuple[str, list[str]]:
         if not isinstance(detail, dict):
             continue
         if str(detail.get("@type", "")).endswith("FcmError"):
-            code = str(detail.get("errorCode", ""))[:60]
+            code = _text(detail.get("errorCode"))
         several = detail.get("fieldViolations")
-        violations += [str(one.get("field", ""))[:60] for one in several or [] if isinstance(one, dict)]
+        several = several if isinstance(several, list) else []
+        violations += [_text(one.get("field")) for one in several if isinstance(one, dict)]
     return code, violations
+
+
+def _text(value: Any) -> str:
+    return value[:60] if isinstance(value, str) else ""
 
 
 def _meaning(status: int, code: str, error: Any) -> tuple[Outcome, str]:

@@ -143,6 +143,7 @@ class Options:
 
 NO_OPTIONS = Options()
 TAKEN = Verdict(Outcome.ACCEPTED, "WNS took it.")
+NOTHING = warning("", "Of this tile Windows can show nothing: neither words nor a picture. Its devices are left out.")
 BY_STATUS = {
     400: (Outcome.REJECTED, "WNS found a header missing or wrong (400)."),
     401: (Outcome.DENIED, "WNS does not take our token (401)."),
@@ -163,7 +164,12 @@ WORDS = (
     "x-wns-debug-trace",
     "retry-after",
 )
-CONNECTIONS = {"connected": "connected", "tempdisconnected": "temp_disconnected", "tempconnected": "temp_disconnected"}
+CONNECTIONS = {
+    "connected": "connected",
+    "disconnected": "disconnected",
+    "tempdisconnected": "temp_disconnected",
+    "tempconnected": "temp_disconnected",  # a misprint of the documentation
+}
 
 
 class Wns(PushService):
@@ -195,7 +201,7 @@ class Wns(PushService):
             raise AddressRefused("This channel URI must begin with https://.")
         if url.path.startswith("/w/"):
             raise AddressRefused("This is a browser's subscription of Web Push, and no channel of Windows.")
-        if not url.query.startswith("?token="):
+        if not url.query.removeprefix("?token=") or not url.query.startswith("?token="):
             raise AddressRefused("A channel URI ends with ?token=….")
         return str(url)
 
@@ -204,7 +210,10 @@ class Wns(PushService):
         if message.slug not in self.kinds:
             return [Problem("", f"Windows cannot show this {message.label.lower()}.")]
         found = message.warnings()
-        size = len(self.encode(message, "", options).body)
+        try:
+            size = len(self.encode(message, "", options).body)
+        except MessageInvalid as invalid:
+            return [*found, *invalid.problems]
         if size > self.payload_limit:
             found.append(Problem("", f"The message has {size:,} bytes; WNS takes at most {self.payload_limit:,}."))
         return found
@@ -242,6 +251,8 @@ class Wns(PushService):
             root = windows_xml.adaptive(message)
         elif isinstance(message, Tile):
             root = windows_xml.from_phone(message)
+            if root.find("visual/binding") is None:
+                raise MessageInvalid([NOTHING])
         else:
             raise LookupError(f"Windows cannot show this {message.label.lower()}.")
         return Payload(ElementTree.tostring(root, "utf-8"), (*headers, ("Content-Type", "text/xml")))
@@ -274,7 +285,6 @@ class Wns(PushService):
         word = (said.get("x-wns-status") or said.get("x-wns-notificationstatus", "")).strip().lower()
         outcome, reason = _meaning(answer.status, word, said.get("x-wns-error-description", ""))
         connection = said.get("x-wns-deviceconnectionstatus", "").strip().lower()
-        connection = CONNECTIONS.get(connection, connection and "disconnected")
         wish = retry_after(answer.headers.get("retry-after") or answer.headers.get("x-wns-continue-after", ""))
         after = wish if outcome is Outcome.RETRY else None
         throttled = answer.status == 200 and outcome is Outcome.RETRY
@@ -284,7 +294,7 @@ class Wns(PushService):
             tuple(one for one in words if one[0] not in ("x-wns-msg-id", "x-wns-debug-trace") or answer.status != 200),
             retry_after=after,
             hold=(after or THROTTLED) if throttled else None,
-            connection=connection,
+            connection=CONNECTIONS.get(connection, ""),
             stale_credential=answer.status == 401,
             device_alone=answer.status == 403,
             rests=(after or BUSY) if answer.status == 406 else None,
@@ -332,8 +342,10 @@ def _meaning(status: int, word: str, description: str) -> tuple[Outcome, str]:
         return Outcome.DROPPED, f"WNS dropped it: {description or 'switched off, or the device is away'}."[:200]
     if status == 200 and word == "channelthrottled":
         return Outcome.RETRY, "WNS holds this device's messages back."
-    if status == 200:
+    if status == 200 and word == "received":
         return TAKEN.outcome, TAKEN.reason
+    if status == 200:
+        return Outcome.UNKNOWN, "WNS answered 200 without a word that its documentation knows: it may have taken it."
     if status == 410 and "domain blocked" in description.lower():
         return Outcome.DENIED, "Microsoft has blocked our domain for abuse (410)."
     if status >= 500:
