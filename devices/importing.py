@@ -32,7 +32,7 @@ from devices.common.secrets import digest
 from devices.exporting import STATE, TIMES
 from devices.lists import ATTRIBUTE, LONGEST_CELL, FileRefused, attributes
 from devices.models import App, Device
-from devices.moving.sources import Mover, of_columns
+from devices.moving.sources import Mover, of_columns, unfolded
 from devices.registration import Registration, RegistrationRefused
 from devices.upsert import Write, upsert
 
@@ -167,7 +167,7 @@ def _form(app: App, file: IO[bytes], report: Report) -> _Form:
         found = [browsers.read(row)] if moved is None else moved
         for said in found:
             if isinstance(said, Said):
-                past = moved is not None
+                past = moved is not None or bool(unfolded(row)[1])  # a dump, likewise, is no sign of life
                 yield Row(line, said.registration, state=said.state, initial=said.initial, alone=True, past=past)
             elif said is not None:
                 yield said

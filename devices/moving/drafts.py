@@ -117,7 +117,7 @@ class Desk:
 
     def rest(self, row: Mapping[str, Any], known: Iterable[str]) -> None:
         """Name the columns of a row that are not among the known ones."""
-        for name in row.keys() - set(known):
+        for name in sorted(row.keys() - set(known)):
             self.ignore(name)
 
     def tags(self, name: str, values: object) -> list[str]:
@@ -203,6 +203,6 @@ def _read(draft: Draft, fields: dict[str, Any]) -> Registration:
         other = owner(draft.address) if "address" in refused.problems else ""
         if other in ("", draft.service):
             raise
-        sentence = _("address: this is one of %(other)s, and the row says %(service)s.")
+        sentence = _("address: it is one for %(other)s, and the row says %(service)s.")
         labels = {"other": find(other).label, "service": find(draft.service).label}
         raise RegistrationRefused({**refused.problems, "address": sentence % labels}) from None

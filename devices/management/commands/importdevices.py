@@ -17,8 +17,8 @@ class Command(BaseCommand):
 
     help = (
         "Register the devices that a CSV file lists (docs/registration-api.md), or the browsers' subscriptions in a "
-        "file of CSV or JSON (docs/importing-subscriptions.md), or the tables of django-push-notifications, fcm-django, "
-        "Parse, OneSignal and rpush (docs/moving-in)."
+        "file of CSV or JSON (docs/importing-subscriptions.md), or the tables of django-push-notifications, "
+        "fcm-django, Parse, OneSignal and rpush (docs/moving-in)."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
