@@ -160,7 +160,10 @@ def _form(app: App, file: IO[bytes], report: Report) -> _Form:
         names = _header(file)
         if not are_columns(names) and of_columns(names) is None:
             return _Form(_rows, lambda line, row: [_device(app, line, row)])
-    browsers, mover = Reader(app, report.ignore), Mover(app, report.ignore, report.repeat)
+    results = first == "{" and lists.has_results(file)
+    report.elements = results or first == "["
+    browsers = Reader(app, report.ignore)
+    mover = Mover(app, report.ignore, report.repeat, elements=report.elements)
 
     def read(line: int, row: Mapping[str, Any]) -> Iterator[Row | RegistrationRefused]:
         moved = mover.read(line, row)
@@ -172,8 +175,6 @@ def _form(app: App, file: IO[bytes], report: Report) -> _Form:
             elif said is not None:
                 yield said
 
-    results = first == "{" and lists.has_results(file)
-    report.elements = results or first == "["
     rows = lists.json_results if results else {"[": lists.json_elements, "{": lists.json_lines}.get(first, _rows)
     return _Form(rows, read, mover.look)
 

@@ -56,11 +56,13 @@ class Mover:
     """Reads rows of other programs' tables for an App: every address once, whatever else the rows say.
 
     ``ignore`` is told the name of what a device has no place for, ``repeat`` of every row that a later one replaces.
+    ``elements``: rows are counted as elements of a JSON array, not as lines.
     """
 
-    def __init__(self, app: App, ignore: Callable[[str], None], repeat: Callable[[], None]) -> None:
+    def __init__(self, app: App, ignore: Callable[[str], None], repeat: Callable[[], None], *, elements: bool) -> None:
         self.desk = Desk(app, ignore)
         self.repeat = repeat
+        self.elements = elements
         self.met = Met()
 
     def look(self, line: int, row: Mapping[str, Any]) -> None:
@@ -90,8 +92,10 @@ class Mover:
                 else:
                     self.repeat()
             elif earlier := self.met.first(digest(said.registration.address), line):
-                sentence = _("address: row %(line)d has it already; the first one counts.") % {"line": earlier}
-                yield RegistrationRefused({"address": sentence})
+                sentence = _("address: line %(line)d has it already, and the first one counts.")
+                if self.elements:
+                    sentence = _("address: element %(line)d has it already, and the first one counts.")
+                yield RegistrationRefused({"address": sentence % {"line": earlier}})
             else:
                 yield said
 

@@ -21,7 +21,7 @@ def test_a_dump_of_all_its_tables(app: App) -> None:
     assert list(told) == [4, 6, 7, 9]
     assert told[4] == "address: it is one for iPhone (APNs), and the row says Android (FCM)."
     assert told[6] == "address: it is one for Android (FCM), and the row says iPhone (APNs)."
-    assert told[7] == "address: row 5 has it already; the first one counts."
+    assert told[7] == "address: element 5 has it already, and the first one counts."
     assert told[9] == "address: it is one for Windows Phone (MPNS), and the row says Windows (WNS)."
 
 

@@ -16,7 +16,7 @@ from devices import lists
 from devices.importing import FileRefused
 from devices.models import App, Device
 from devices.moving import sources
-from devices.moving.drafts import owner
+from devices.moving.drafts import Desk, owner
 from devices.moving.met import Met
 from tests.devices.browsers.conftest import ENDPOINT, subscription
 from tests.devices.moving.conftest import (
@@ -94,7 +94,7 @@ def test_an_address_that_comes_again_gets_a_sentence_that_names_the_first_row(ap
     twice = {**APNS, "registration_id": apns(1).upper(), "name": "again"}
     report = load_records(app, APNS, {**APNS, "registration_id": apns(2)}, twice)
     assert counts(report) == (2, 0, 1)
-    assert problems(report) == {3: "address: row 1 has it already; the first one counts."}
+    assert problems(report) == {3: "address: element 1 has it already, and the first one counts."}
     assert at(apns(1)).installation == ""
 
 
@@ -174,7 +174,7 @@ def test_what_cannot_be_kept_beside_an_address_is_named_and_costs_nobody_the_dev
     ],
 )
 def test_moments_are_read_as_databases_write_them(app: App, value: Any, moment: str | None) -> None:
-    found = sources.Desk(app, print).moment("registered_at", value)
+    found = Desk(app, print).moment("registered_at", value)
     assert (found.isoformat() if found else None) == moment
 
 

@@ -10,7 +10,7 @@ def test_a_dump(app: App) -> None:
     report = load(app, "fcm-django.json")
     assert (counts(report), report.ignored) == ((3, 0, 2), ["user"])
     told = problems(report)
-    assert told[4] == "address: row 1 has it already; the first one counts."
+    assert told[4] == "address: element 1 has it already, and the first one counts."
     assert told[5] == "address: it is one for iPhone (APNs), and the row says Android (FCM)."
     assert {device.service for device in Device.objects.all()} == {"fcm"}
     assert (at(fcm(1)).installation, at(fcm(1)).attributes) == ("1234567890", {"type": "android", "name": "Vera"})

@@ -41,7 +41,7 @@ def test_an_export(app: App) -> None:
     assert [told[7], told[12]] == [f"There is no push service here for the device_type {n}." for n in (2, 11)]
     assert "p256dh" in told[9]
     assert told[13] == "identifier is missing: this subscription never got an address."
-    assert told[14] == "address: row 2 has it already; the first one counts."
+    assert told[14] == "address: line 2 has it already, and the first one counts."
     assert told[15] == "address: it is one for Android (FCM), and the row says iPhone (APNs)."
     columns = {"session_count", "playtime", "amount_spent", "badge_count", "country", "ip", "rooted"}
     assert set(report.ignored) == {*columns, "timezone “-12600”"}

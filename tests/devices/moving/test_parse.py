@@ -39,7 +39,7 @@ def test_an_answer_of_its_rest_api(app: App) -> None:
     assert "no push service here for the deviceType “embedded”" in told[8]
     assert "the deviceType “android” with the pushType “hms”" in told[9]
     assert "deviceUris has no channel “_Default”" in told[10]
-    assert told[11] == "address: row 1 has it already; the first one counts."
+    assert told[11] == "address: element 1 has it already, and the first one counts."
     named = {"appIdentifier", "appName", "badge", "GCMSenderId", "user", "deviceUris.tile-1"}
     assert set(report.ignored) == {*named, "channels “”", "time_zone “GMT+02:00”"}
 
