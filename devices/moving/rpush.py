@@ -27,7 +27,7 @@ DEVELOPMENT = {"development", "sandbox"}  # of rpush_apps.environment
 # What says for good that nobody is at the address: 410 of APNs and Web Push, 404 of FCM, WNS and Web Push, and 8
 # (invalid token) of Apple's former binary interface. Of a 400 the message may have been the cause.
 GONE = {"apns": {"8", "410"}, "fcm": {"404"}, "wns": {"404", "410"}, WEBPUSH: {"404", "410"}}
-UNREGISTERED = re.compile(r"Failed to deliver to all recipients\. Errors: NotRegistered\.")  # of GCM, which has no code
+UNREGISTERED = "NotRegistered"  # of GCM, which has no code: rpush tells the word in error_description
 OF_DEVICES = {*ADDRESSES, *KINDS, "environment", "created_at", "error_code", "error_description", "failed", "failed_at"}
 OF_MESSAGES = {  # columns of rpush_notifications that say nothing of a device, worth no word
     *("id", "badge", "sound", "alert", "data", "expiry", "delivered", "delivered_at", "deliver_after", "updated_at"),
@@ -126,4 +126,4 @@ def _is_gone(row: Mapping[str, Any], service: str) -> bool:
         return False
     if str(row.get("error_code", "")) in GONE.get(service, set()):
         return True
-    return bool(UNREGISTERED.fullmatch(str(row.get("error_description", ""))))
+    return service == "fcm" and UNREGISTERED in str(row.get("error_description", ""))
