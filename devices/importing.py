@@ -137,6 +137,7 @@ class _Form:
     rows: Callable[[IO[bytes]], Iterator[tuple[int, dict[str, Any] | None]]]
     read: Callable[[int, Mapping[str, Any]], Iterable[Row | RegistrationRefused]]
     look: Callable[[int, Mapping[str, Any]], None] = lambda line, row: None  # at a row, before any is read
+    close: Callable[[], None] = lambda: None
 
 
 def load(app: App, file: IO[bytes]) -> Report:
@@ -144,12 +145,15 @@ def load(app: App, file: IO[bytes]) -> Report:
     report = Report()
     with _cell_limit():
         form = _form(app, file, report)
-        for line, row in form.rows(file):
-            if row is not None:
-                form.look(line, row)
-        good = (one for line, row in form.rows(file) for one in _read(form, line, row, report))
-        while chunk := list(islice(good, CHUNK)):
-            _write(app, chunk, report)
+        try:
+            for line, row in form.rows(file):
+                if row is not None:
+                    form.look(line, row)
+            good = (one for line, row in form.rows(file) for one in _read(form, line, row, report))
+            while chunk := list(islice(good, CHUNK)):
+                _write(app, chunk, report)
+        finally:
+            form.close()
     return report
 
 
@@ -176,7 +180,7 @@ def _form(app: App, file: IO[bytes], report: Report) -> _Form:
                 yield said
 
     rows = lists.json_results if results else {"[": lists.json_elements, "{": lists.json_lines}.get(first, _rows)
-    return _Form(rows, read, mover.look)
+    return _Form(rows, read, mover.look, mover.met.close)
 
 
 def _header(file: IO[bytes]) -> list[str]:

@@ -121,7 +121,7 @@ def test_sources_and_subscriptions_may_stand_in_one_file(app: App) -> None:
         (OLD_CHANNEL, "mpns"),
         (ENDPOINT, "webpush"),
         ("https://evil.example/", ""),
-        ("short", ""),
+        ("what-somebody-typed", ""),
         ("x" * 50 + " " + "y" * 60, ""),
         (None, ""),
     ],
