@@ -1,7 +1,8 @@
 """Devices from a list, for the command and the page: read as a stream, row by row, in constant memory.
 
 A list is a CSV file as the export of devices writes it, or subscriptions of browsers as other programs keep them: CSV,
-JSON lines or a JSON array (devices/browsers/importing.py). Its beginning tells which.
+JSON lines or a JSON array (devices/browsers/importing.py), or a table of another program (devices/moving). How it
+begins and the names of its columns or fields tell which.
 
 The file is read twice. The first time only its form is looked at: one that is no list of devices, or breaks off in the
 middle, changes nothing. Then a row is whole or not there at all: one that cannot be a registration is listed with its
@@ -12,7 +13,7 @@ export of devices writes comes back as it was, the state of the devices included
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,12 +26,13 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from devices import lists, registration
-from devices.browsers.importing import Reader, are_columns, missing_columns
+from devices.browsers.importing import Reader, Said, are_columns, missing_columns
 from devices.common.cells import unguarded
 from devices.common.secrets import digest
 from devices.exporting import STATE, TIMES
 from devices.lists import ATTRIBUTE, LONGEST_CELL, FileRefused, attributes
 from devices.models import App, Device
+from devices.moving.sources import Mover, of_columns, unfolded
 from devices.registration import Registration, RegistrationRefused
 from devices.upsert import Write, upsert
 
@@ -61,6 +63,9 @@ class Row:
     state: dict[str, Any] = field(default_factory=dict)  # columns of Device
     initial: dict[str, Any] = field(default_factory=dict)  # further ones, of a device that is new here
     alone: bool = False  # nothing but the address tells which device it is, as of every browser's subscription
+    past: bool = (
+        False  # another program's word, so not a sign of life: a known device was not heard of, nor retired anew
+    )
 
     @property
     def installation(self) -> str:
@@ -71,6 +76,15 @@ class Row:
     def names(self) -> set[str]:
         """What the device is known by."""
         return _names(digest(self.registration.address), self.installation, self.public_id)
+
+    def state_of(self, device: Device) -> dict[str, Any]:
+        """Return the columns that the row sets of a device that is known."""
+        if not self.past:
+            return self.state
+        kept = ["seen_at"]
+        if device.status == Device.Status.RETIRED == self.state.get("status"):
+            kept += ["retired_reason", "retired_at"]
+        return self.state | {name: getattr(device, name) for name in kept}
 
     def names_of(self, device: Device) -> set[str]:
         """What a device is known by, for a row of this kind."""
@@ -84,6 +98,7 @@ class Report:
     created: int = 0
     updated: int = 0
     refused: int = 0
+    repeated: int = 0  # rows whose address a later row has, where that is a matter of course
     problems: list[Problem] = field(default_factory=list)
     elements: bool = False  # problems are told by the element of a JSON array, not by the line
     ignored: list[str] = field(default_factory=list)  # columns and kinds of records that are not taken over
@@ -94,6 +109,10 @@ class Report:
         if len(self.problems) < LISTED:
             # Half of a surrogate pair, which JSON can spell and no page can show, may be quoted in it.
             self.problems.append(Problem(line, sentence.encode("utf-8", "replace").decode()))
+
+    def repeat(self) -> None:
+        """Count a row that a later one of the same address replaces."""
+        self.repeated += 1
 
     def ignore(self, name: str) -> None:
         """Name something that the file has and a device has not; the first ones are listed."""
@@ -116,7 +135,9 @@ class _Form:
     """How a file is read: its rows, each with its number (None for one that is torn), and what a row says."""
 
     rows: Callable[[IO[bytes]], Iterator[tuple[int, dict[str, Any] | None]]]
-    read: Callable[[int, Mapping[str, Any]], Row | None]
+    read: Callable[[int, Mapping[str, Any]], Iterable[Row | RegistrationRefused]]
+    look: Callable[[int, Mapping[str, Any]], None] = lambda line, row: None  # at a row, before any is read
+    close: Callable[[], None] = lambda: None
 
 
 def load(app: App, file: IO[bytes]) -> Report:
@@ -124,12 +145,15 @@ def load(app: App, file: IO[bytes]) -> Report:
     report = Report()
     with _cell_limit():
         form = _form(app, file, report)
-        for _row in form.rows(file):
-            pass
-        read = (_read(form, line, row, report) for line, row in form.rows(file))
-        good = (one for one in read if one is not None)
-        while chunk := list(islice(good, CHUNK)):
-            _write(app, chunk, report)
+        try:
+            for line, row in form.rows(file):
+                if row is not None:
+                    form.look(line, row)
+            good = (one for line, row in form.rows(file) for one in _read(form, line, row, report))
+            while chunk := list(islice(good, CHUNK)):
+                _write(app, chunk, report)
+        finally:
+            form.close()
     return report
 
 
@@ -138,18 +162,25 @@ def _form(app: App, file: IO[bytes], report: Report) -> _Form:
     first = lists.first_letter(file)
     if first not in ("[", "{"):
         names = _header(file)
-        if not are_columns(names):
-            return _Form(_rows, lambda line, row: _device(app, line, row))
-    reader = Reader(app, report.ignore)
+        if not are_columns(names) and of_columns(names) is None:
+            return _Form(_rows, lambda line, row: [_device(app, line, row)])
+    results = first == "{" and lists.has_results(file)
+    report.elements = results or first == "["
+    browsers = Reader(app, report.ignore)
+    mover = Mover(app, report.ignore, report.repeat, elements=report.elements)
 
-    def read(line: int, row: Mapping[str, Any]) -> Row | None:
-        said = reader.read(row)
-        if said is None:
-            return None
-        return Row(line, said.registration, state=said.state, initial=said.initial, alone=True)
+    def read(line: int, row: Mapping[str, Any]) -> Iterator[Row | RegistrationRefused]:
+        moved = mover.read(line, row)
+        found = [browsers.read(row)] if moved is None else moved
+        for said in found:
+            if isinstance(said, Said):
+                past = moved is not None or bool(unfolded(row)[1])  # a dump, likewise, is no sign of life
+                yield Row(line, said.registration, state=said.state, initial=said.initial, alone=True, past=past)
+            elif said is not None:
+                yield said
 
-    report.elements = first == "["
-    return _Form({"[": lists.json_elements, "{": lists.json_lines}.get(first, _rows), read)
+    rows = lists.json_results if results else {"[": lists.json_elements, "{": lists.json_lines}.get(first, _rows)
+    return _Form(rows, read, mover.look, mover.met.close)
 
 
 def _header(file: IO[bytes]) -> list[str]:
@@ -158,15 +189,17 @@ def _header(file: IO[bytes]) -> list[str]:
     if header is None:
         raise FileRefused(_("This file is empty."))
     names = [name.strip().lower() for name in header]
-    subscriptions = are_columns(names)
-    missing = missing_columns(names) if subscriptions else [name for name in NEEDED if name not in names]
+    moved = of_columns(names) is not None
+    subscriptions = not moved and are_columns(names)
+    needed = () if moved else NEEDED
+    missing = missing_columns(names) if subscriptions else [name for name in needed if name not in names]
     if missing:
         told = _("The first line must name the columns; %(first)s is missing.")
         if len(missing) > 1:
             told = _("The first line must name the columns; %(first)s and %(last)s are missing.")
         raise FileRefused(told % {"first": missing[0], "last": missing[-1]})
     known = (*COLUMNS, *STATES)
-    wrong = [name for name in names if not (subscriptions or name in known or name.startswith(ATTRIBUTE))]
+    wrong = [name for name in names if not (moved or subscriptions or name in known or name.startswith(ATTRIBUTE))]
     wrong += [name for name in names if names.count(name) > 1]
     if wrong:
         told = _("“%(name)s” cannot be a column here, or not twice. There can be: %(names)s and %(last)s.")
@@ -203,16 +236,20 @@ def _next(reader: Iterator[list[str]]) -> list[str] | None:
         raise FileRefused(told % {"line": line, "error": error}) from None
 
 
-def _read(form: _Form, line: int, row: Mapping[str, Any] | None, report: Report) -> Row | None:
+def _read(form: _Form, line: int, row: Mapping[str, Any] | None, report: Report) -> Iterator[Row]:
+    """Yield the devices of a row; what is not taken is listed."""
     if row is None:
         torn = _("This row has more or fewer cells than the first line.")
         report.refuse(line, _("This is no JSON object.") if form.rows is not _rows else torn)
-        return None
+        return
     try:
-        return form.read(line, row)
+        for one in form.read(line, row):
+            if isinstance(one, Row):
+                yield one
+            else:
+                report.refuse(line, str(one))
     except RegistrationRefused as refusal:
         report.refuse(line, str(refusal))
-        return None
 
 
 def _device(app: App, line: int, row: Mapping[str, str]) -> Row:
@@ -286,7 +323,7 @@ def _write(app: App, chunk: list[Row], report: Report) -> None:
                     done = registration.register_at_address(app, one.registration)
                 else:
                     done = registration.register_by_hand(app, one.registration, one.public_id)
-                state = {**one.initial, **one.state} if done.created else one.state
+                state = {**one.initial, **one.state} if done.created else one.state_of(done.device)
                 upsert(app, [Write(one.registration, done.device, state=state)])
         except RegistrationRefused as refusal:
             report.refuse(one.line, str(refusal))
@@ -301,7 +338,7 @@ def _write_plain(app: App, rows: list[Row]) -> tuple[int, int, list[Row]]:
     """Write the rows that concern one device each; return how many were new and known, and the other rows."""
     fresh, known, others = _sorted(app, rows)
     writes = [Write(one.registration, None, "", one.public_id, {**one.initial, **one.state}) for one in fresh]
-    writes += [Write(one.registration, device, state=one.state) for device, one in known]
+    writes += [Write(one.registration, device, state=one.state_of(device)) for device, one in known]
     upsert(app, writes)
     return len(fresh), len(known), others
 

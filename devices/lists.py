@@ -20,6 +20,7 @@ LONGEST_LINE = LONGEST_CELL * 4
 LONGEST_ELEMENT = 1_000_000  # characters of one element of a JSON array: a dump may have others than subscriptions
 PIECE = 65_536  # bytes read at once
 ATTRIBUTE = "attribute."  # a column attribute.town sets the attribute town
+RESULTS = re.compile(r'\s*\{\s*"results"\s*:\s*')  # how an answer of Parse's REST API begins
 _BLANKS = re.compile(r"[ \t\r\n]*")  # of JSON (RFC 8259, 2)
 
 Values = Iterator[tuple[int, dict[str, Any] | None]]
@@ -41,6 +42,13 @@ def first_letter(file: IO[bytes]) -> str:
     """Return the first character that is no blank; "" when there is none in the first kilobyte."""
     name = encoding(file)
     return file.read(1024).decode(name, "ignore").lstrip()[:1]
+
+
+def has_results(file: IO[bytes]) -> bool:
+    """Return whether the file is one object whose first member is the list ``results``, as Parse exports a class."""
+    name = encoding(file)
+    match = RESULTS.match(file.read(1024).decode(name, "ignore"))
+    return match is not None and match.string[match.end() : match.end() + 1] == "["
 
 
 def lines(file: IO[bytes]) -> Iterator[str]:
@@ -92,7 +100,19 @@ def json_lines(file: IO[bytes]) -> Values:
 
 def json_elements(file: IO[bytes]) -> Values:
     """Yield every element of a JSON array with its number from 1, None for one that is no object."""
+    yield from _elements(_Window(_pieces(file)), "")
+
+
+def json_results(file: IO[bytes]) -> Values:
+    """Yield likewise every element of the list ``results`` of the object that the file is, where that comes first."""
     window = _Window(_pieces(file))
+    for _mark in range(len('{"results":')):
+        window.mark()
+    yield from _elements(window, "}")
+
+
+def _elements(window: _Window, after: str) -> Values:
+    """Yield the elements of an array that begins here, and is followed by ``after`` and nothing else."""
     number, mark = 0, window.mark()
     while mark in ("[", ","):
         number += 1
@@ -102,7 +122,7 @@ def json_elements(file: IO[bytes]) -> Values:
             value = window.value(number)
             yield number, value if isinstance(value, dict) else None
         mark = window.mark()
-    if mark != "]" or window.ahead():
+    if mark != "]" or any(window.mark() != end for end in (*after, "")):
         told = _("After element %(number)d this is not a JSON list any more. Nothing was imported.")
         raise FileRefused(told % {"number": number})
 

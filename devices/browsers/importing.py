@@ -171,14 +171,14 @@ class Reader:
         status = row.get("status", Device.Status.ACTIVE)
         if status not in Device.Status.values:
             problems["status"] = _("status must be one of: %(names)s.") % {"names": ", ".join(Device.Status.values)}
-        if status == Device.Status.RETIRED or not _yes("active", row.get("active", True), problems):
+        if status == Device.Status.RETIRED or not yes("active", row.get("active", True), problems):
             reason = row.get("retired_reason") or _("It was not active where it came from.")
             if not printable(str(reason)):
                 problems["retired_reason"] = _("retired_reason has control characters, which are not accepted.")
             state = {"status": Device.Status.RETIRED, "retired_reason": str(reason)[:300]}
             state["retired_at"] = self._moment("retired_at", row.get("retired_at"), problems) or self.now
         if "test" in row:
-            state["test"] = _yes("test", row["test"], problems)
+            state["test"] = yes("test", row["test"], problems)
         moments = {name: self._moment(name, row.get(name), problems) for name in ("registered_at", "seen_at")}
         return state, {name: moment for name, moment in moments.items() if moment}
 
@@ -186,7 +186,7 @@ class Reader:
         """Return a moment: ISO 8601 (UTC when it names no zone), or seconds or milliseconds since 1970."""
         if value is None:
             return None
-        moment = _read_moment(value)
+        moment = read_moment(value)
         if moment is None or not EARLIEST <= moment <= self.now + timedelta(days=1):
             told = _("%(field)s is no moment of the past, such as 2026-11-24T20:15:00Z.")
             problems[name] = told % {"field": name}
@@ -218,7 +218,7 @@ def _model(row: Mapping[str, Any]) -> str:
     return name.capitalize() if name in BROWSERS else ""
 
 
-def _yes(name: str, value: object, problems: dict[str, str]) -> bool:
+def yes(name: str, value: object, problems: dict[str, str]) -> bool:
     """Return what a row answers to a question; a problem when it is neither yes nor no."""
     word = str(value).strip().lower()
     if word not in TRUE | FALSE:
@@ -226,7 +226,8 @@ def _yes(name: str, value: object, problems: dict[str, str]) -> bool:
     return word in TRUE
 
 
-def _read_moment(value: object) -> datetime | None:
+def read_moment(value: object) -> datetime | None:
+    """Return a moment: ISO 8601 (UTC when it names no zone), or seconds or milliseconds since 1970; None for none."""
     try:
         if isinstance(value, str) and not value.strip().isdecimal():
             moment = datetime.fromisoformat(value.strip())

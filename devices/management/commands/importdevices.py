@@ -1,4 +1,4 @@
-"""manage.py importdevices: devices from a list, as CSV or JSON."""
+"""manage.py importdevices: devices from a list, as CSV or JSON, or from a table of another program."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Command(BaseCommand):
 
     help = (
         "Register the devices that a CSV file lists (docs/registration-api.md), or the browsers' subscriptions in a "
-        "file of CSV or JSON (docs/importing-subscriptions.md)."
+        "file of CSV or JSON (docs/importing-subscriptions.md), or the tables of django-push-notifications, "
+        "fcm-django, Parse, OneSignal and rpush (docs/moving-in)."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,6 +41,9 @@ class Command(BaseCommand):
             self.stderr.write(told % {"line": problem.line, "sentence": problem.sentence})
         if more := report.refused - len(report.problems):
             self.stderr.write(_("… and %(count)s more.") % {"count": f"{more:,}"})
+        if report.repeated:
+            told = _("%(count)s addresses stand in a later row again; the last one counts.")
+            self.stderr.write(told % {"count": f"{report.repeated:,}"})
         if report.ignored:
             told = _("Not taken over, since a device has no place for it: %(names)s.")
             self.stderr.write(told % {"names": ", ".join(report.ignored)})
