@@ -95,10 +95,10 @@ def test_a_picture_is_on_the_web_or_in_the_app(picture: str) -> None:
     assert AdaptiveTile(picture=picture).faces()[0].picture == picture
 
 
-def test_a_tile_has_two_lines_where_it_is_medium_and_three_where_it_is_wide() -> None:
-    medium, wide = AdaptiveTile(title="T", line_1="1", line_2="2", line_3="3").faces()
-    assert (medium.label, medium.size, medium.title, medium.lines) == ("Medium", "medium", "T", ("1", "2"))
-    assert (wide.label, wide.size, wide.title, wide.lines) == ("Wide", "wide", "T", ("1", "2", "3"))
+def test_below_its_title_a_tile_has_two_lines_where_it_is_medium_and_three_where_it_is_wide() -> None:
+    medium, wide = AdaptiveTile(title="T", line_1="1", line_2="2", line_3="3", name="Below").faces()
+    assert (medium.label, medium.size, medium.title, medium.lines) == ("Medium", "medium", "Below", ("T", "1", "2"))
+    assert (wide.label, wide.size, wide.title, wide.lines) == ("Wide", "wide", "Below", ("T", "1", "2", "3"))
     assert AdaptiveTile(line_3="3").faces()[0].lines == ("3",)
 
 
