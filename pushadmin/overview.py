@@ -150,7 +150,7 @@ def _reach() -> list[Reach]:
         service = find(slug)
         known["reasons"] = sorted(known["reasons"], key=lambda pair: -pair[1])[:3]
         found.append(Reach(label=service.label, retired_service=service.retired, **known))
-    return found
+    return sorted(found, key=lambda one: (-one.reachable, one.label))
 
 
 def _paused_warnings() -> Iterator[Notice]:
@@ -167,7 +167,7 @@ def _breaker_warnings() -> Iterator[Notice]:
     for row in Breaker.objects.all():
         part = row.circuit.partition(":")[2]
         label = f"{find(row.service).label} ({part})" if part else find(row.service).label
-        told = _("%(service)s does not answer since %(since)s UTC. %(reason)s")
+        told = _("%(service)s is left alone since %(since)s UTC. %(reason)s")
         parts = {"service": label, "since": f"{row.since:%H:%M}", "reason": row.reason}
         yield Notice("bad", told % parts)
 

@@ -65,7 +65,12 @@ def reach_of(audience: QuerySet[Device]) -> list[Reach]:
     """Count an audience by push service, exactly, in one query."""
     held = Q(hold_until__gt=clock.now())
     rows = audience.order_by().values("service").annotate(all=Count("*"), held=Count("hold_until", filter=held))
-    return [Reach(services.find(row["service"]), row["all"], row["held"]) for row in rows]
+    return _in_order([Reach(services.find(row["service"]), row["all"], row["held"]) for row in rows])
+
+
+def _in_order(found: list[Reach]) -> list[Reach]:
+    """Return the services in the order of their labels, as everywhere."""
+    return sorted(found, key=lambda one: one.service.label.casefold())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +98,12 @@ def reach_by(classes: Sequence[DeviceClass]) -> list[Reach]:
     """Add classes up by push service."""
     slugs = dict.fromkeys(one.service for one in classes)
     theirs = {slug: [one for one in classes if one.service == slug] for slug in slugs}
-    return [
-        Reach(services.find(slug), sum(one.devices for one in rows), sum(one.on_hold for one in rows))
-        for slug, rows in theirs.items()
-    ]
+    return _in_order(
+        [
+            Reach(services.find(slug), sum(one.devices for one in rows), sum(one.on_hold for one in rows))
+            for slug, rows in theirs.items()
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)

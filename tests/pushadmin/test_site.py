@@ -150,7 +150,7 @@ def test_the_overview_says_what_needs_somebody(admin_client: Client, settings: A
     assert "No worker" not in shown
     for sentence in (
         "The certificate was refused.",
-        "does not answer since",
+        "is left alone since",
         "has expired on",
         "No real device hears of them",
     ):
