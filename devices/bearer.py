@@ -103,8 +103,10 @@ def drop(mark: str, value: str, now: datetime) -> bool:
 
 
 def forget_old(now: datetime) -> int:
-    """Delete tokens that ended long ago; return how many."""
-    return BearerToken.objects.filter(ends_at__lt=now - timedelta(days=1)).delete()[0]
+    """Delete tokens that ended a day ago, and what was kept for one that never came; return how many."""
+    before = now - timedelta(days=1)
+    never = Q(ends_at__isnull=True) & (Q(asking_until__isnull=True) | Q(asking_until__lt=before))
+    return BearerToken.objects.filter(Q(ends_at__lt=before) | never).delete()[0]
 
 
 def read(service: PushService, answer: Answer) -> Token:

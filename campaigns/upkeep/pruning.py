@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from campaigns.models import Campaign, Delivery, Report, Trial
+from devices import bearer
 from devices.common import clock
 from devices.models import Contact, Device
 
@@ -78,11 +79,12 @@ def prune_trials(days: int) -> int:
 
 
 def forget_orphans(every: float = 3600.0) -> None:
-    """Remove what was heard of devices that were erased while it was being written; once an hour is enough."""
+    """Remove what was heard of devices that were erased while it was being written, and old tokens; once an hour."""
     if time.monotonic() < LOOKED.get("orphans", 0.0):
         return
     LOOKED["orphans"] = time.monotonic() + every
     Contact.objects.filter(~Exists(Device.objects.filter(pk=OuterRef("device_id")))).delete()
+    bearer.forget_old(clock.now())
 
 
 def prune_if_wanted(budget: int = 1) -> None:

@@ -14,7 +14,7 @@ from campaigns.monitor import reports, stats
 from campaigns.upkeep import housekeeping, pruning
 from campaigns.upkeep.reconciling import reconcile
 from devices.common.clock import now
-from devices.models import Device
+from devices.models import BearerToken, Device
 from tests.campaigns.conftest import House
 
 
@@ -69,6 +69,16 @@ def test_what_was_tried_on_a_device_goes_too(house: House, clock: Any) -> None:
     clock.advance(timedelta(days=31))
     call_command("prune", days=30, stdout=io.StringIO())
     assert not Trial.objects.exists()
+
+
+def test_old_tokens_go_and_good_ones_stay(house: House, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "LOOKED", {})
+    for mark, hours in (("old", -25), ("young", -23), ("good", 5)):
+        BearerToken.objects.create(mark=mark, value=mark, ends_at=now() + timedelta(hours=hours))
+    BearerToken.objects.create(mark="never came")
+    BearerToken.objects.create(mark="being asked for", asking_until=now() + timedelta(seconds=9))
+    housekeeping.tick()
+    assert {row.mark for row in BearerToken.objects.all()} == {"young", "good", "being asked for"}
 
 
 def test_nothing_is_removed_unless_somebody_wants_it(house: House, clock: Any, settings: Any) -> None:
