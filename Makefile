@@ -13,7 +13,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-ARGS ?= -q -n 2 --dist worksteal
+ARGS ?= -q -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Nothing here runs without a limit: "$(call within,SECONDS) COMMAND" ends the command and all it started.
 within = $(PY) -m tests.bounded $(1) --
