@@ -37,11 +37,15 @@ LOOK_AT_IT = gettext_lazy("Look at it")
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One campaign with its numbers. ``standstill`` tells why nothing moves, "" when it does."""
+    """One campaign with its numbers. ``standstill`` tells why nothing moves, "" when it does.
+
+    ``nearly`` says that only devices on hold, or to be tried again, are left.
+    """
 
     campaign: Campaign
     progress: Progress
     standstill: str = ""
+    nearly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,9 @@ class Notice:
 
 
 def campaigns(user: Any) -> dict[str, Any]:
-    """Return the campaigns on their way (``moving``) and the last others (``recent``), at most SHOWN of each."""
+    """Return the campaigns on their way (``moving``), those that only wait for their last devices (``nearly``), and the
+    last others (``recent``): at most SHOWN of the first two together, and of the third.
+    """
     if not user.has_perm("campaigns.view_campaign"):
         return {}
     going = Q(status__in=[Status.PREPARING, Status.SENDING, Status.PAUSED, Status.SCHEDULED])
@@ -90,8 +96,18 @@ def campaigns(user: Any) -> dict[str, Any]:
     moving = [*known.filter(going).order_by(F("started_at").desc(nulls_last=True), "send_at", "-pk")[:SHOWN]]
     recent = [*known.exclude(going).order_by(Coalesce("started_at", "created_at").desc(), "-pk")[:SHOWN]]
     numbers, now = stats.progress_of(moving + recent), clock.now()
+    cards = [
+        Card(
+            campaign,
+            numbers[campaign.pk],
+            stats.standstill(campaign, now),
+            campaign.status == Status.SENDING and numbers[campaign.pk].nearly_done(now),
+        )
+        for campaign in moving
+    ]
     return {
-        "moving": [Card(campaign, numbers[campaign.pk], stats.standstill(campaign, now)) for campaign in moving],
+        "moving": [card for card in cards if not card.nearly],
+        "nearly": [card for card in cards if card.nearly],
         "recent": [Card(campaign, numbers[campaign.pk]) for campaign in recent],
     }
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import F, Min, Q, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Length
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -43,6 +43,11 @@ class Progress:
     in_flight: int  # devices that may be on the wire, at the most: how far their batches were released
     parked: int
     denied: int = 0  # attempts that were refused for our credential
+    next_at: datetime | None = None  # when the next of all that are queued are due
+
+    def nearly_done(self, now: datetime) -> bool:
+        """Return whether what is left only waits: on hold, or to be tried again."""
+        return self.waiting > 0 and not self.in_flight and self.next_at is not None and self.next_at > now
 
     @property
     def final(self) -> int:
@@ -81,6 +86,7 @@ def progress_of(campaigns: Sequence[Campaign]) -> dict[int, Progress]:
             **sums,
             repeats=Coalesce(Sum("size", filter=Q(attempt__gt=1) & queued), 0),
             repeat_at=Min("due_at", filter=Q(attempt__gt=1) & queued),
+            next_at=Min("due_at", filter=queued),
             out=Coalesce(Sum(F("released"), filter=busy), 0),
             parked=Coalesce(Sum("size", filter=Q(status=Batch.Status.PARKED)), 0),
         )
@@ -102,6 +108,7 @@ def _progress(audience: int, row: dict[str, Any] | None) -> Progress:
         in_flight=row["out"],
         parked=row["parked"],
         denied=row[Outcome.DENIED.value],
+        next_at=row["next_at"],
     )
 
 
@@ -234,10 +241,16 @@ def _waiting(campaign: Campaign, now: datetime) -> str:
         told = _("%(service)s does not answer since %(since)s UTC. Next try at %(next)s UTC.")
         since, next_try = f"{down.since:%H:%M:%S}", f"{down.open_until:%H:%M:%S}"
         return told % {"service": label, "since": since, "next": next_try}
-    next_due = queued.aggregate(first=Min("due_at"))["first"]
+    coming = queued.aggregate(first=Min("due_at"), octets=Sum(Length("ids")))
+    next_due = coming["first"]
     if campaign.status == Status.SENDING and next_due and next_due > now:
-        told = _("Waiting until %(due)s UTC: the next devices are due then.")
-        return told % {"due": f"{next_due:%H:%M:%S}"}
+        waiting = coming["octets"] // 8
+        told = ngettext(
+            "Nearly done: %(count)s device waits until %(due)s UTC, on hold or to be tried again.",
+            "Nearly done: %(count)s devices wait, on hold or to be tried again, the first of them until %(due)s UTC.",
+            waiting,
+        )
+        return told % {"count": f"{waiting:,}", "due": f"{next_due:%H:%M:%S}"}
     if campaign.paced_until and campaign.paced_until > now:
         told = _("At %(pace)s a minute, the next devices are due at %(due)s UTC.")
         return told % {"pace": campaign.per_minute, "due": f"{campaign.paced_until:%H:%M:%S}"}

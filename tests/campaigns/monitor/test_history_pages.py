@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from campaigns.models import Campaign, Delivery
+from devices.common.clock import now
 from devices.models import Device
 from tests.campaigns.conftest import House
 
@@ -145,3 +147,26 @@ def test_buttons_do_what_is_allowed_and_say_why_not(
     assert campaign.status == after
     if before == after:
         assert "campaign is" in answer.content.decode()
+
+
+def test_a_campaign_that_only_waits_is_nearly_done_and_not_on_its_way(
+    house: House, browser: Client, clock: Any
+) -> None:
+    house.phones(*["ok"] * 5, "queue-full-1", "queue-full-1")
+    house.phones("ok", hold_until=now() + timedelta(hours=3))
+    campaign = house.send()
+    told = "Nearly done: 3 devices wait, on hold or to be tried again, the first of them until"
+    assert told in browser.get(f"/campaigns/campaign/{campaign.pk}/change/").content.decode()
+    overview = browser.get("/").content.decode()
+    assert told in overview
+    moving, _, nearly = overview.partition('id="nearly-head"')
+    assert "Nothing is being sent now" in moving
+    assert f'id="campaign-{campaign.pk}"' in nearly
+    clock.advance(timedelta(minutes=10))  # the two are due
+    overview = browser.get("/").content.decode()
+    assert 'id="nearly-head"' not in overview
+    house.run()
+    assert "Nearly done: 1 device waits until" in browser.get("/").content.decode()
+    clock.advance(timedelta(hours=4))
+    house.run()
+    assert "Nearly done" not in browser.get("/").content.decode()
