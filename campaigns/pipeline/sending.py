@@ -211,7 +211,7 @@ class Sender:
             or renderer.unreadable
             or renderer.away
             or not self.tokens.holds(renderer.token)
-            or (renderer.token.waiting and self.tokens.settled(renderer.token.mark))
+            or (renderer.token.waiting and now - made > NAP and self.tokens.settled(renderer.token.mark))
         ):
             self.renderers = {other: one for other, one in self.renderers.items() if now - one[1] <= RENDERED}
             renderer = Renderer.of(claim.campaign, claim.app, claim.service, self.tokens)

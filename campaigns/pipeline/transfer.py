@@ -171,11 +171,11 @@ class Transfer:
             return
         now = self.now()
         fresh: list[Answered] = []
+        renewed: list[int] = []
         heard: dict[str, list[Answered]] = {}
         for waiting, answer in arrived:
             answered = self._answered(waiting, answer, now)
             heard.setdefault(waiting.rendered.circuit, []).append(answered)
-            fresh.append(answered)
             outcome = answered.verdict.outcome
             if outcome is Outcome.ACCEPTED:
                 self.heard_yes = True
@@ -183,12 +183,15 @@ class Transfer:
                     self.tokens.taken(self.renderer.token)
             elif answered.verdict.stale_credential and self._may_renew(waiting.device):
                 self.deferred.append((waiting.device, self.started_at))  # due at once
+                renewed.append(waiting.device)
                 continue
             elif outcome is Outcome.DENIED and not self.claim.leave_denied:
                 self.refusal = answered.verdict.reason
                 self.leaving |= not self.heard_yes  # until the record tells whether anybody is still accepted
-            self.answers.append(answered)
+            fresh.append(answered)
+        self.answers += fresh
         self.journal.answered(fresh)
+        self.journal.untouched(renewed)
         for circuit, answers in heard.items():
             self.watch.hear(circuit, answers)
 

@@ -29,16 +29,18 @@ def _loaded(pem: str) -> Any:
         raise KeyRefused("This is too long for a private key.")
     if "ENCRYPTED" in pem.lstrip().partition("\n")[0] or "Proc-Type: 4,ENCRYPTED" in pem:
         raise KeyRefused("This key is protected by a passphrase. Take the file as it was downloaded, without one.")
-    try:
-        # Whether its numbers are primes takes OpenSSL 42 s for RSA of 13,158 bits (measured): the size is judged before.
-        key = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
-        if isinstance(key, rsa.RSAPrivateKey):
-            if key.key_size > LARGEST_RSA:
-                raise KeyRefused(f"This RSA key has {key.key_size:,} bits; {LARGEST_RSA:,} are the most that is taken.")
-            key = load_pem_private_key(pem.encode(), None)
+    # To find out whether its numbers are primes takes OpenSSL 42 s for RSA of 13,158 bits: the size is judged before.
+    key = _read(pem, unsafe_skip_rsa_key_validation=True)
+    if not isinstance(key, rsa.RSAPrivateKey):
         return key
-    except KeyRefused:
-        raise
+    if key.key_size > LARGEST_RSA:
+        raise KeyRefused(f"This RSA key has {key.key_size:,} bits; {LARGEST_RSA:,} are the most that is taken.")
+    return _read(pem)
+
+
+def _read(pem: str, **how: bool) -> Any:
+    try:
+        return load_pem_private_key(pem.encode(), None, **how)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise KeyRefused("This holds no private key that can be read (PEM, PKCS #8).") from None
 

@@ -55,8 +55,8 @@ MISTAKES = (
         (),
         "a sender waits for a token",
         TOKENS,
-        "        self._asking[mark] = self._begin(asked)\n",
-        "        self._asking[mark] = self._begin(asked)\n        self._asking[mark].result()\n",
+        "        self._asking[mark] = self._begin(asked), now\n",
+        "        self._asking[mark] = self._begin(asked), now\n        self._asking[mark][0].result()\n",
         (f"{SHARED}::test_while_a_token_is_on_its_way_other_services_go_on",),
     ),
     Mutation(
