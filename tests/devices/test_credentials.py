@@ -278,6 +278,41 @@ def test_credentials_that_are_not_taken_are_told_in_the_services_own_words(
     assert told in said
 
 
+@pytest.mark.parametrize("service", ["fcm", "wns"])
+def test_a_service_that_cannot_answer_says_nothing_about_the_credentials(
+    admin_client: Client, app: App, through: EmulatorProcess, service: str
+) -> None:
+    assert "are stored" in post(admin_client, app, service, **handed_out(through, service))
+    through.control(f"{service}/settings", {"token_status": 503})
+    try:
+        answer = admin_client.post(f"/devices/app/{app.pk}/credentials/{service}/try/")
+    finally:
+        through.control(f"{service}/settings", {"token_status": 0})
+    said = " ".join(str(one) for one in get_messages(answer.wsgi_request))
+    assert "could not be checked now. No token could be asked for: 503" in said
+    assert "not taken" not in said
+
+
+def test_a_push_service_that_cannot_be_reached_says_nothing_about_the_credentials(
+    admin_client: Client, app: App, through: EmulatorProcess, settings: Any
+) -> None:
+    fields = handed_out(through, "apns") | {"server": "https://127.0.0.1:9"}
+    settings.EMULATOR_TLS = "127.0.0.1:9"
+    assert "are stored" in post(admin_client, app, "apns", **fields)
+    answer = admin_client.post(f"/devices/app/{app.pk}/credentials/apns/try/")
+    said = " ".join(str(one) for one in get_messages(answer.wsgi_request))
+    assert "could not be checked now. APNs could not be reached" in said
+
+
+def test_credentials_of_an_earlier_version_that_are_not_taken_any_more_get_a_sentence(
+    admin_client: Client, app: App
+) -> None:
+    Credential.objects.create(app=app, service="apns", secret={"topic": "org.example.shop", "team_id": "TEAM"})  # type: ignore[misc]
+    answer = admin_client.post(f"/devices/app/{app.pk}/credentials/apns/try/")
+    said = " ".join(str(one) for one in get_messages(answer.wsgi_request))
+    assert "cannot be used: The team ID has ten capital letters and digits." in said
+
+
 def test_what_is_no_service_or_has_nothing_to_try_is_not_there(admin_client: Client, app: App, var: Path) -> None:
     for service in ("mpns", "webpush", "nothing"):
         assert admin_client.post(f"/devices/app/{app.pk}/credentials/{service}/try/").status_code == 404
