@@ -18,7 +18,7 @@ from django.db.models import Q, Sum
 
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused
 from campaigns.pipeline import retry
-from campaigns.pipeline.breaker import Watch
+from campaigns.pipeline.breaker import Watch, without_token
 from campaigns.pipeline.journal import Journal
 from campaigns.pipeline.recording import LEASE, Fenced, campaign_status, record
 from campaigns.pipeline.rendering import CannotShow, CredentialLost, Rendered, Renderer, ServiceAway
@@ -152,12 +152,14 @@ class Transfer:
                 self.pause_reason, self.leaving = str(lost), True
                 break
             except ServiceAway as away:
-                self.watch.tripped[self.claim.service] = str(away)
+                self.watch.tripped[without_token(self.claim.service, self.claim.app)] = str(away)
                 self.leaving = True
                 break
             self.next += 1
             if prepared:
                 ready.append(prepared)
+        if ready:
+            self.watch.got_token(self.claim.service, self.claim.app)
         self.journal.sending([waiting.device for waiting in ready])
         for waiting in ready:
             self.engine.start(waiting.rendered.request, waiting)

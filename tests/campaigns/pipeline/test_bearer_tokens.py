@@ -163,7 +163,7 @@ def test_a_token_endpoint_that_is_down_costs_nobody_an_attempt(fleet: Fleet, clo
     with set_to(fleet, "fcm/settings", token_status=503):
         campaign = fleet.send()
         assert (campaign.status, Delivery.objects.count()) == (Status.SENDING, 0)
-        assert Breaker.objects.get().circuit == "fcm"
+        assert Breaker.objects.get().circuit == f"fcm:app {fleet.app.pk}"
     for _ in range(3):
         clock.advance(timedelta(minutes=3))
         fleet.run()

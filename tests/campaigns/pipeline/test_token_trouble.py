@@ -13,19 +13,21 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from campaigns.compose import release
-from campaigns.models import Campaign, Delivery
-from campaigns.pipeline import settling
+from campaigns.models import Breaker, Campaign, Delivery
+from campaigns.monitor import stats
+from campaigns.pipeline import claiming, settling
 from campaigns.pipeline.sending import Sender, journal_folder
 from campaigns.pipeline.tokens import Bearer, Tokens
 from devices import bearer
 from devices.common import clock as times
-from devices.models import BearerToken
+from devices.models import App, BearerToken
 from devices.push import tokens as wire
 from devices.push.base import Answer, Request, Token
 from devices.push.services import find
 from devices.trying import credentials_of
+from pushadmin import overview
 from tests.campaigns.conftest import never
-from tests.campaigns.fleet import Fleet, outcomes_of
+from tests.campaigns.fleet import Fleet, outcomes_of, set_to
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -193,6 +195,37 @@ def test_whoever_was_refused_for_an_old_token_is_not_counted_when_the_sender_is_
     fleet.run()
     assert outcomes_of(campaign) == Counter({("fcm", "accepted"): 5})
     assert set(Delivery.objects.filter(campaign=campaign).values_list("attempt", "copies")) == {(1, 1)}
+
+
+def test_an_app_that_gets_no_token_keeps_nobody_elses_pushes(fleet: Fleet, clock: Any) -> None:
+    other = App.objects.create(name="Other", slug="other-fleet")
+    fleet.show("wns", secret="of-nobody")
+    fleet.devices("wns", *["ok"] * 5)
+    without = fleet.campaign()
+    mine, fleet.app = fleet.app, other
+    fleet.show("wns")
+    fleet.run_once_for_token("wns")
+    fleet.devices("wns", *["ok"] * 2500)
+    good = fleet.campaign()
+    with set_to(fleet, "wns/settings", token_status=503):
+        release.start(good, None)
+        release.start(without, None)
+        fleet.run()
+        assert outcomes_of(good) == Counter({("wns", "accepted"): 2500})
+        assert not Delivery.objects.filter(campaign=without).exists()
+        assert Breaker.objects.get().circuit == f"wns:app {mine.pk}"
+        assert not claiming.sending_due()
+        without.refresh_from_db()
+        assert "does not answer since" in stats._waiting(without, times.now())
+        (warning,) = overview._breaker_warnings()
+        assert "Windows (WNS) (Fleet) does not answer" in warning.sentence
+    fleet.app = mine
+    fleet.show("wns")
+    for _ in range(3):
+        clock.advance(timedelta(minutes=3))
+        fleet.run()
+    assert outcomes_of(without) == Counter({("wns", "accepted"): 5})
+    assert not Breaker.objects.exists()
 
 
 def test_a_signed_token_outlives_a_database_that_was_away(
