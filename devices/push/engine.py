@@ -281,6 +281,7 @@ class Engine(Generic[T]):
         horizon = time.monotonic() - self._deadline
         for exchange in several:
             if exchange.started < horizon:
+                exchange.untouched = True
                 exchange.flood()
                 continue
             exchange.held = False
@@ -373,8 +374,7 @@ def _unanswered(exchange: _Exchange, milliseconds: int, code: int, text: str) ->
     fresh = exchange.handle.getinfo(pycurl.NUM_CONNECTS) > 0
     unusable = exchange.certificate is not None and code in CERTIFICATE_UNUSABLE
     refused = unusable or (fresh and CERTIFICATE_REFUSED.search(text) is not None)
-    untouched = refused or exchange.untouched or exchange.held
-    lost = Lost.AMBIGUOUS if complete and not untouched else Lost.NOT_SENT
+    lost = Lost.AMBIGUOUS if complete and not refused and not exchange.untouched else Lost.NOT_SENT
     sentence = _sentence(exchange, code, text)
     return Answer(0, {}, b"", milliseconds, lost, sentence, certificate_refused=refused)
 
