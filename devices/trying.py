@@ -29,8 +29,11 @@ def credentials_of(app: int, service: PushService) -> tuple[object | None, str]:
     if service.credentials is None:
         return None, ""
     row = Credential.objects.filter(app=app, service=service.slug).first()
-    if row is None:
-        return None, service.credentials_needed
+    return (None, service.credentials_needed) if row is None else opened(row, service, service.credentials)
+
+
+def opened(row: Credential, service: PushService, shape: type) -> tuple[object | None, str]:
+    """Return what is stored for a service, as ``shape`` has it, and why it cannot be shown ("": it can)."""
     if row.secret is None:
         told = _(
             "The credential for %(service)s cannot be read with this installation's encryption key. "
@@ -38,7 +41,7 @@ def credentials_of(app: int, service: PushService) -> tuple[object | None, str]:
         )
         return None, told % {"service": service.label}
     try:
-        credentials = service.credentials(**row.secret)
+        credentials = shape(**row.secret)
     except MessageInvalid as invalid:  # they were taken by an earlier version
         told = _("The credentials for %(service)s cannot be used: %(why)s Store them again on the App's page.")
         return None, told % {"service": service.label, "why": invalid}

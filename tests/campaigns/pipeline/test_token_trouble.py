@@ -60,6 +60,7 @@ def shown(fleet: Fleet, tokens: Tokens) -> Bearer:
     return tokens.get(service, credentials_of(fleet.app.pk, service)[0])
 
 
+@pytest.mark.faults(25)
 def test_a_renewal_that_fails_is_not_tried_again_at_every_look(fleet: Fleet, endpoint: Endpoint, clock: Any) -> None:
     """F25: however many batches look for it, the endpoint that is down has some seconds of rest."""
     tokens = Tokens()
@@ -75,6 +76,7 @@ def test_a_renewal_that_fails_is_not_tried_again_at_every_look(fleet: Fleet, end
     tokens.close()
 
 
+@pytest.mark.faults(25)
 def test_senders_that_wait_do_not_ask_one_after_the_other_when_nobody_answers(
     fleet: Fleet, endpoint: Endpoint, clock: Any
 ) -> None:
@@ -197,6 +199,7 @@ def test_whoever_was_refused_for_an_old_token_is_not_counted_when_the_sender_is_
     assert set(Delivery.objects.filter(campaign=campaign).values_list("attempt", "copies")) == {(1, 1)}
 
 
+@pytest.mark.faults(25)
 def test_an_app_that_gets_no_token_keeps_nobody_elses_pushes(fleet: Fleet, clock: Any) -> None:
     other = App.objects.create(name="Other", slug="other-fleet")
     fleet.show("wns", secret="of-nobody")

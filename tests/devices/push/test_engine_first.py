@@ -51,6 +51,7 @@ def test_the_first_request_to_a_host_goes_alone_and_the_others_follow_its_answer
     assert http2_peer.desk.most_streams == 4
 
 
+@pytest.mark.faults(14)
 def test_what_was_held_while_the_sender_was_frozen_is_not_sent_too_late(http2_peer: Http2Peer) -> None:
     """F14: a sender that was frozen must not send what another one may have by now."""
     made = engine(http2_peer, deadline=1.5)

@@ -153,6 +153,7 @@ def enormous(first: int, second: int) -> str:
     return pem_of(numbers.private_key(unsafe_skip_rsa_key_validation=True))
 
 
+@pytest.mark.threats(36)
 @pytest.mark.parametrize(("first", "second"), [(61, 4423), (4253, 4423)])
 def test_a_key_that_would_keep_the_web_server_busy_is_refused_before_it_is_looked_into(first: int, second: int) -> None:
     """OpenSSL looks for 8 s whether the second one's numbers are primes, and for 42 s at 13,158 bits."""
