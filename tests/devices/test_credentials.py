@@ -124,6 +124,9 @@ KEY = {"topic": "org.example.shop", "team_id": "TEAM123456", "key_id": "KEY12345
         (json.dumps(account(private_key=None)), "lacks private_key"),
         (json.dumps(account(client_email=7)), "lacks client_email"),
         (json.dumps(account(project_id="../x")), "project_id is not one"),
+        (json.dumps(account(client_email="\ud800@shop-12345.example")), "client_email is not one"),
+        (json.dumps(account(client_email="push\0@shop-12345.example")), "client_email is not one"),
+        (json.dumps(account(client_email="push@" + "x" * 400)), "client_email is not one"),
         (
             json.dumps(account(token_uri="https://oauth2.googleapis.com.evil.example/token")),
             "token_uri is not Google's",
@@ -188,6 +191,16 @@ def test_a_key_of_apples_that_cannot_be_used_gets_a_sentence(
 ) -> None:
     assert told in post(admin_client, app, "apns", **fields)
     assert not Credential.objects.exists()
+
+
+def test_the_longest_bundle_id_is_stored(admin_client: Client, app: App) -> None:
+    """Apple's are up to 155 characters long; PostgreSQL cuts nothing off by itself."""
+    topic = "org.example." + "s" * 143
+    assert "are stored" in post(admin_client, app, "apns", **{**KEY, "topic": topic, "signing_key": p8()})
+    row = Credential.objects.get()
+    row.clean_fields()
+    secret: Any = row.secret
+    assert secret["topic"] == topic
 
 
 def test_a_certificate_names_its_topic_itself_and_its_end_is_known(admin_client: Client, app: App) -> None:
