@@ -29,7 +29,9 @@ def credentials_of(app: int, service: PushService) -> tuple[object | None, str]:
     if service.credentials is None:
         return None, ""
     row = Credential.objects.filter(app=app, service=service.slug).first()
-    return (None, service.credentials_needed) if row is None else opened(row, service, service.credentials)
+    if row is None:
+        return None, service.credentials_needed
+    return opened(row, service, service.credentials)
 
 
 def opened(row: Credential, service: PushService, shape: type) -> tuple[object | None, str]:
