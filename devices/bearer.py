@@ -11,6 +11,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
@@ -27,7 +28,9 @@ from devices.targets import let_through, trusted
 SHARE = 0.8  # of a token's life after which the next one is asked for
 MARGIN = timedelta(seconds=30)  # a token that ends within is not used: the clocks differ, and a push takes its time
 TURN = timedelta(seconds=3 * tokens.DEADLINE)  # for which somebody may be asking before another one does
+REST = timedelta(seconds=5)  # for which an endpoint that gave no token is left alone, whoever wants one
 NAP = 0.1  # seconds between two looks while somebody else asks and a person waits
+GIVEN_UP: dict[str, Any] = {"value": None, "digest": "", "renew_at": None, "ends_at": None}  # columns of a lost token
 
 
 class TokenAway(Exception):
@@ -43,8 +46,8 @@ class Held:
     ends_at: datetime
 
     def good(self, now: datetime) -> bool:
-        """Return whether it can be shown."""
-        return now < self.ends_at - MARGIN
+        """Return whether it can be shown; one of a short life until the next one is due."""
+        return now < max(self.ends_at - MARGIN, self.renew_at)
 
 
 def mark_of(service: PushService, credentials: object | None) -> str:
@@ -56,9 +59,15 @@ def mark_of(service: PushService, credentials: object | None) -> str:
 
 
 def held(mark: str) -> Held | None:
-    """Return the token that is kept under ``mark``, good or not; None when there is none."""
+    """Return the token that is kept under ``mark``, good or not; None when there is none.
+
+    One that cannot be read any more (a key of ENCRYPTION_KEYS was taken away) makes place for the next one.
+    """
     row = BearerToken.objects.filter(mark=mark, ends_at__isnull=False).first()
-    if row is None or not isinstance(row.value, str) or row.renew_at is None or row.ends_at is None:
+    if row is None or row.renew_at is None or row.ends_at is None:
+        return None
+    if not isinstance(row.value, str):
+        BearerToken.objects.filter(mark=mark, digest=row.digest).update(**GIVEN_UP)
         return None
     return Held(row.value, row.renew_at, row.ends_at)
 
@@ -71,25 +80,25 @@ def take_turn(mark: str, now: datetime) -> bool:
     return bool(BearerToken.objects.filter(free, due, mark=mark).update(asking_until=now + TURN))
 
 
-def keep(mark: str, token: Token, now: datetime) -> Held:
-    """Keep a token for everybody, and end the turn."""
+def keep(mark: str, token: Token, asked_at: datetime) -> Held:
+    """Keep a token for everybody, and end the turn. Its life is counted from when it was asked for."""
     life = timedelta(seconds=token.seconds)
-    made = Held(token.value, now + SHARE * life, now + life)
+    made = Held(token.value, asked_at + SHARE * life, asked_at + life)
     columns = {
         "value": token.value,
         "digest": digest(token.value),
         "renew_at": made.renew_at,
         "ends_at": made.ends_at,
-        "settled_at": now + timedelta(seconds=token.least),
+        "settled_at": asked_at + timedelta(seconds=token.least),
         "asking_until": None,
     }
     BearerToken.objects.update_or_create(mark=mark, defaults=columns)
     return made
 
 
-def end_turn(mark: str) -> None:
-    """Let another one ask: no token came."""
-    BearerToken.objects.filter(mark=mark).update(asking_until=None)
+def end_turn(mark: str, until: datetime | None = None) -> None:
+    """Let another one ask, at once or from a moment on: no token came."""
+    BearerToken.objects.filter(mark=mark).update(asking_until=until)
 
 
 def drop(mark: str, value: str, now: datetime) -> bool:
@@ -98,7 +107,7 @@ def drop(mark: str, value: str, now: datetime) -> bool:
     True as well when it was given up before, or was replaced.
     """
     row = BearerToken.objects.filter(mark=mark, digest=digest(value))
-    row.filter(settled_at__lte=now).update(value=None, digest="", renew_at=None, ends_at=None)
+    row.filter(settled_at__lte=now).update(**GIVEN_UP)
     return not row.exists()
 
 
@@ -148,6 +157,9 @@ def _asked(service: PushService, asked: Request | Token, mark: str, now: datetim
     try:
         answer = tokens.exchanged(asked, let_through(), trusted())
         return keep(mark, read(service, answer), now)
-    except (TokenRefused, TokenAway):
+    except TokenRefused:
         end_turn(mark)
+        raise
+    except TokenAway:
+        end_turn(mark, clock.now() + REST)
         raise

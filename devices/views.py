@@ -117,12 +117,16 @@ def try_credential(request: HttpRequest, pk: int, service: str) -> HttpResponse:
         tried = trying.check(app, service)
     except LookupError:
         raise Http404 from None
-    told = _("The credentials for %(service)s are taken. %(sentence)s %(words)s")
-    if not tried.taken:
+    told, tell = _("The credentials for %(service)s are taken. %(sentence)s %(words)s"), messages.success
+    if tried.taken is None:
+        told = _("The credentials for %(service)s could not be checked now. %(sentence)s %(words)s")
+        tell = messages.warning
+    elif not tried.taken:
         told = _("The credentials for %(service)s are not taken. %(sentence)s %(words)s")
+        tell = messages.error
     words = _("Its own words: %(words)s") % {"words": tried.words} if tried.words else ""
     told %= {"service": find(service).label, "sentence": tried.sentence, "words": words}
-    (messages.success if tried.taken else messages.error)(request, told.strip())
+    tell(request, told.strip())
     return redirect(APP, app.pk)
 
 

@@ -21,6 +21,7 @@ from campaigns.monitor import stats
 from campaigns.monitor.stats import Progress
 from campaigns.pages import wall
 from campaigns.pipeline import watchdog
+from campaigns.pipeline.breaker import app_of
 from devices.browsers import subscribing
 from devices.common import clock
 from devices.models import App, Credential, Device
@@ -182,6 +183,8 @@ def _paused_warnings() -> Iterator[Notice]:
 def _breaker_warnings() -> Iterator[Notice]:
     for row in Breaker.objects.all():
         part = row.circuit.partition(":")[2]
+        if (app := app_of(row.circuit)) is not None:
+            part = str(App.objects.filter(pk=app).first() or part)
         label = f"{find(row.service).label} ({part})" if part else find(row.service).label
         told = _("%(service)s is left alone since %(since)s UTC. %(reason)s")
         parts = {"service": label, "since": f"{row.since:%H:%M}", "reason": row.reason}

@@ -23,6 +23,7 @@ from devices.push.base import PushService, Target
 from devices.push.fields import MessageInvalid, Problem
 from devices.push.message import MESSAGES, Message
 from devices.targets import target_of
+from devices.trying import opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,9 +333,12 @@ def _worker_warnings() -> list[Problem]:
 def _credential_warnings(campaign: Campaign, reach: Sequence[Reach]) -> list[Problem]:
     now = clock.now()
     rows = Credential.objects.filter(app=campaign.app, service__in=[one.service.slug for one in reach])
-    told = _("The certificate for %(service)s has expired.")
-    return [
-        Problem("", told % {"service": services.find(row.service).label}, "warning")
-        for row in rows
-        if row.expires_at and row.expires_at <= now
-    ]
+    found = []
+    for row in rows:
+        service = services.find(row.service)
+        if row.expires_at and row.expires_at <= now:
+            told = _("The certificate for %(service)s has expired.") % {"service": service.label}
+            found.append(Problem("", told, "warning"))
+        if service.credentials and (unusable := opened(row, service, service.credentials)[1]):
+            found.append(Problem("", unusable, "warning"))
+    return found

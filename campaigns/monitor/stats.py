@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from campaigns.control import BY_HAND, END_PASSED
 from campaigns.models import Batch, Breaker, Campaign, Delivery
 from campaigns.pipeline import planning, watchdog
+from campaigns.pipeline.breaker import without_token
 from devices.common import clock
 from devices.push import services
 from devices.push.base import Outcome
@@ -235,7 +236,12 @@ def _waiting(campaign: Campaign, now: datetime) -> str:
     if Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.SENDING).exists():
         return ""
     due = queued.filter(due_at__lte=now)
-    down = Breaker.objects.filter(circuit__in=due.values("service")).order_by("open_until").first()
+    circuits = [
+        circuit
+        for service in due.order_by().values_list("service", flat=True).distinct()
+        for circuit in (service, without_token(service, campaign.app_id))
+    ]
+    down = Breaker.objects.filter(circuit__in=circuits).order_by("open_until").first()
     if down and not due.exclude(service=down.service).exists():
         label = services.find(down.service).label
         told = _("%(service)s does not answer since %(since)s UTC. Next try at %(next)s UTC.")

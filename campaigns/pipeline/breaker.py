@@ -2,7 +2,8 @@
 
 Each sender counts failures in a row by circuit (what fails together: a push service, or one host of it); the first to
 count enough opens the breaker for all, in the database. The batches of a service that is down wait; where only a part
-of it is, the devices of that part do. When the time is over, one push at a time finds out whether it is back.
+of it is, the devices of that part do; where one App gets no bearer token, its batches. When the time is over, one push
+at a time finds out whether it is back.
 """
 
 from __future__ import annotations
@@ -28,6 +29,17 @@ def service_failed(answer: Answered) -> bool:
     """Return whether an answer tells of the service and not of a device or of our credential: none came, or a 5xx."""
     of_service = answer.verdict.outcome in {Outcome.RETRY, Outcome.UNKNOWN}
     return of_service and (answer.http_status == 0 or answer.http_status >= 500)
+
+
+def without_token(service: str, app: int) -> str:
+    """Return the circuit of what one App sends by a service, which breaks when it gets no bearer token for it."""
+    return f"{service}:app {app}"
+
+
+def app_of(circuit: str) -> int | None:
+    """Return whose circuit ``without_token`` named this; None for any other."""
+    _, _, app = circuit.partition(":app ")
+    return int(app) if app.isdecimal() else None
 
 
 @dataclass(slots=True)
@@ -59,6 +71,11 @@ class Watch:
         self._tried[circuit] = time.monotonic() + PROBE
         return None
 
+    def got_token(self, service: str, app: int) -> None:
+        """Take note that what an App sends by a service leaves, with a bearer token if it wants one."""
+        if (circuit := without_token(service, app)) in self.probing:
+            self.recovered.add(circuit)
+
     def hear(self, circuit: str, answers: Iterable[Answered]) -> None:
         """Take note of the answers to pushes."""
         self._tried.pop(circuit, None)
@@ -86,6 +103,11 @@ class Watch:
         if open_until is not None:
             self.shut[circuit] = open_until
         self._failures[circuit] = 0
+
+
+def of_apps(circuits: Iterable[str]) -> set[tuple[int, str]]:
+    """Return (App, service) of those circuits that ``without_token`` named."""
+    return {(app, circuit.partition(":")[0]) for circuit in circuits if (app := app_of(circuit)) is not None}
 
 
 def states() -> dict[str, datetime]:

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from campaigns.models import Batch, Breaker, Campaign
-from campaigns.pipeline import settling
+from campaigns.pipeline import breaker, settling
 from campaigns.pipeline.journal import Journal
 from campaigns.pipeline.recording import LEASE
 from campaigns.pipeline.transfer import ALONE, first_release
@@ -52,7 +52,7 @@ def claim_next(
     return None
 
 
-def _due(now: datetime, closed: Sequence[str], waiting: Collection[tuple[int, str]]) -> QuerySet[Batch]:
+def _due(now: datetime, closed: Collection[str], waiting: Collection[tuple[int, str]]) -> QuerySet[Batch]:
     due = Batch.objects.filter(status=Batch.Status.QUEUED, due_at__lte=now).exclude(service__in=closed)
     for app, service in sorted(waiting):
         due = due.exclude(campaign__app=app, service=service)
@@ -119,8 +119,6 @@ def due_work() -> bool:
 def sending_due() -> bool:
     """Return whether there is a batch to claim now."""
     now = clock.now()
-    resting = Breaker.objects.filter(open_until__gt=now).values("circuit")
-    due = Batch.objects.filter(
-        on_pace(now, "campaign__"), campaign__status__in=MOVING, status=Batch.Status.QUEUED, due_at__lte=now
-    ).exclude(service__in=resting)
-    return due.exists()
+    resting = list(Breaker.objects.filter(open_until__gt=now).values_list("circuit", flat=True))
+    due = _due(now, resting, breaker.of_apps(resting))
+    return due.filter(on_pace(now, "campaign__"), campaign__status__in=MOVING).exists()

@@ -1,9 +1,10 @@
 """The sender's own small file beside the database: what was claimed, what left, what was answered.
 
-A sender writes ``C`` before it claims a batch, ``S`` before a push leaves and ``D`` after its answer, by plain
-``write(2)``: the lines survive ``kill -9`` of the sender and a crash of the database (not a power cut, which the lease
-covers). The file is held by ``flock``; a lock that can be taken proves that its owner is dead, and whoever takes it
-adopts the file and settles its batches (campaigns/pipeline/settling.py).
+A sender writes ``C`` before it claims a batch, ``S`` before a push leaves and ``D`` after its answer (``N`` where the
+answer was that our bearer token is old: nothing has happened to the device), by plain ``write(2)``: the lines survive
+``kill -9`` of the sender and a crash of the database (not a power cut, which the lease covers). The file is held by
+``flock``; a lock that can be taken proves that its owner is dead, and whoever takes it adopts the file and settles its
+batches (campaigns/pipeline/settling.py).
 """
 
 from __future__ import annotations
@@ -146,6 +147,10 @@ class Journal:
         """Note what came back."""
         self._write("".join([spelled(answer) for answer in answers]))
 
+    def untouched(self, devices: Iterable[int]) -> None:
+        """Note whose push was turned away unseen, our bearer token being old: nothing has happened to them."""
+        self._write("".join([f"N {device}\n" for device in devices]))
+
     def clear(self) -> None:
         """Forget everything: no claim of this sender is open."""
         self._silent = False
@@ -201,6 +206,8 @@ def read(path: Path) -> list[Claimed]:
                 claims.append(Claimed(int(batch), uuid.UUID(token)))
             elif claims and kind == "S":
                 claims[-1].sent.add(int(rest))
+            elif claims and kind == "N":
+                claims[-1].sent.discard(int(rest))
             elif claims and kind == "D":
                 device, _, verdict = rest.partition(" ")
                 claims[-1].answered[int(device)] = answer_of(int(device), verdict)

@@ -179,10 +179,11 @@ class Sender:
         journal = self.idle.pop() if self.idle else Journal(journal_folder())
         of_campaign = Counter(transfer.claim.campaign for transfer in self.transfers)
         full = [campaign for campaign, count in of_campaign.items() if count >= OPEN_OF_ONE]
-        waiting = self._waiting()
         claim = None
         try:
-            claim = claiming.claim_next(journal, full, self._closed(), waiting, alone=not self.transfers)
+            closed = self._closed()
+            waiting = self._waiting() | breaker.of_apps(self.watch.shut)
+            claim = claiming.claim_next(journal, full, closed, waiting, alone=not self.transfers)
             if claim is not None:
                 renderer = self._renderer(claim)
                 transfer = Transfer(claim, self.engine, journal, renderer, stop, self.watch, self.tokens, self.verdicts)
@@ -211,7 +212,7 @@ class Sender:
             or renderer.unreadable
             or renderer.away
             or not self.tokens.holds(renderer.token)
-            or (renderer.token.waiting and self.tokens.settled(renderer.token.mark))
+            or (renderer.token.waiting and now - made > NAP and self.tokens.settled(renderer.token.mark))
         ):
             self.renderers = {other: one for other, one in self.renderers.items() if now - one[1] <= RENDERED}
             renderer = Renderer.of(claim.campaign, claim.app, claim.service, self.tokens)

@@ -42,7 +42,7 @@ class Tokens:
     """Tokens by the mark of the credential they belong to."""
 
     _held: dict[str, Held] = field(default_factory=dict)
-    _asking: dict[str, Future[Answer]] = field(default_factory=dict)
+    _asking: dict[str, tuple[Future[Answer], datetime]] = field(default_factory=dict)  # with when it was asked for
     _on_trial: set[str] = field(default_factory=set)  # whose last token was refused; the new one was not taken yet
     _hopeless: dict[str, str] = field(default_factory=dict, repr=False)  # refused right after another one
     _renewed: set[tuple[int, int]] = field(default_factory=set)  # (campaign, device) that had their one renewal
@@ -70,18 +70,26 @@ class Tokens:
         return self._ask(mark, service, credentials, now)
 
     def _arrived(self, mark: str, service: PushService, now: datetime) -> Held | None:
-        """Return the token that we asked for, when it came; raise what its answer says."""
-        future = self._asking.get(mark)
+        """Return the token that we asked for, when it came; raise what its answer says.
+
+        An answer that could not be kept, the database being away, is taken at the next call.
+        """
+        future, asked_at = self._asking.get(mark, (None, now))
         if future is None or not future.done():
             return None
-        del self._asking[mark]
+        old = self._held.get(mark)
         try:
-            self._held[mark] = bearer.keep(mark, bearer.read(service, future.result()), now)
-        except (TokenRefused, bearer.TokenAway):
-            bearer.end_turn(mark)
-            if (old := self._held.get(mark)) is None or not old.good(now):
+            kept = self._held[mark] = bearer.keep(mark, bearer.read(service, future.result()), asked_at)
+        except (TokenRefused, bearer.TokenAway) as none:
+            at_leisure = old is not None and old.good(now)
+            rests = at_leisure or isinstance(none, bearer.TokenAway)
+            bearer.end_turn(mark, now + bearer.REST if rests else None)
+            del self._asking[mark]
+            if not at_leisure:
                 raise
-        return self._held[mark]
+            return old
+        del self._asking[mark]
+        return kept
 
     def _ask(self, mark: str, service: PushService, credentials: object | None, now: datetime) -> Bearer:
         """Begin to ask for a token, unless we or somebody else do; return it where it is made here."""
@@ -96,7 +104,7 @@ class Tokens:
         if isinstance(asked, Token):
             self._held[mark] = bearer.keep(mark, asked, now)
             return Bearer(mark, asked.value)
-        self._asking[mark] = self._begin(asked)
+        self._asking[mark] = self._begin(asked), now
         return waiting
 
     def _begin(self, asked: Request) -> Future[Answer]:
@@ -106,8 +114,7 @@ class Tokens:
 
     def settled(self, mark: str) -> bool:
         """Return whether it is time to look for a token again: we do not ask, or our answer is there."""
-        future = self._asking.get(mark)
-        return future is None or future.done()
+        return mark not in self._asking or self._asking[mark][0].done()
 
     def holds(self, token: Bearer) -> bool:
         """Return whether a token is still the one to show."""
@@ -125,7 +132,11 @@ class Tokens:
             return False
         held = self._held.get(mark)
         if held is not None and held.value == value:
-            if not self._dropped(mark, value):
+            try:
+                dropped = bearer.drop(mark, value, clock.now())
+            except AWAY:  # it stays for now, to be refused once more, which proves nothing and costs nobody his renewal
+                return True
+            if not dropped:
                 self._hopeless[mark] = value
                 return False
             del self._held[mark]
@@ -135,13 +146,6 @@ class Tokens:
             self._on_trial.add(mark)
         self._renewed.add(push)
         return True
-
-    @staticmethod
-    def _dropped(mark: str, value: str) -> bool:
-        try:
-            return bearer.drop(mark, value, clock.now())
-        except AWAY:  # there it is refused once more, to whoever shows it next
-            return True
 
     def taken(self, token: Bearer) -> None:
         """Note that a push with a token was accepted."""

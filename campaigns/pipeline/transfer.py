@@ -18,7 +18,7 @@ from django.db.models import Q, Sum
 
 from campaigns.models import Batch, Campaign, Delivery, MoveRefused
 from campaigns.pipeline import retry
-from campaigns.pipeline.breaker import Watch
+from campaigns.pipeline.breaker import Watch, without_token
 from campaigns.pipeline.journal import Journal
 from campaigns.pipeline.recording import LEASE, Fenced, campaign_status, record
 from campaigns.pipeline.rendering import CannotShow, CredentialLost, Rendered, Renderer, ServiceAway
@@ -152,12 +152,14 @@ class Transfer:
                 self.pause_reason, self.leaving = str(lost), True
                 break
             except ServiceAway as away:
-                self.watch.tripped[self.claim.service] = str(away)
+                self.watch.tripped[without_token(self.claim.service, self.claim.app)] = str(away)
                 self.leaving = True
                 break
             self.next += 1
             if prepared:
                 ready.append(prepared)
+        if ready:
+            self.watch.got_token(self.claim.service, self.claim.app)
         self.journal.sending([waiting.device for waiting in ready])
         for waiting in ready:
             self.engine.start(waiting.rendered.request, waiting)
@@ -171,11 +173,11 @@ class Transfer:
             return
         now = self.now()
         fresh: list[Answered] = []
+        renewed: list[int] = []
         heard: dict[str, list[Answered]] = {}
         for waiting, answer in arrived:
             answered = self._answered(waiting, answer, now)
             heard.setdefault(waiting.rendered.circuit, []).append(answered)
-            fresh.append(answered)
             outcome = answered.verdict.outcome
             if outcome is Outcome.ACCEPTED:
                 self.heard_yes = True
@@ -183,12 +185,15 @@ class Transfer:
                     self.tokens.taken(self.renderer.token)
             elif answered.verdict.stale_credential and self._may_renew(waiting.device):
                 self.deferred.append((waiting.device, self.started_at))  # due at once
+                renewed.append(waiting.device)
                 continue
             elif outcome is Outcome.DENIED and not self.claim.leave_denied:
                 self.refusal = answered.verdict.reason
                 self.leaving |= not self.heard_yes  # until the record tells whether anybody is still accepted
-            self.answers.append(answered)
+            fresh.append(answered)
+        self.answers += fresh
         self.journal.answered(fresh)
+        self.journal.untouched(renewed)
         for circuit, answers in heard.items():
             self.watch.hear(circuit, answers)
 

@@ -61,7 +61,7 @@ class _Exchange:
     handle: Any
     certificate: ClientCertificate | None
     allow: frozenset[str]
-    crowd: list[_Exchange]  # those whose headers are too many: they are ended at once
+    crowd: list[_Exchange]  # those that are ended at once
     multi: Any  # libcurl's, of HTTP/1.1 or of HTTP/2
     http2: bool = False
     authorities: str = ""  # whom it trusts instead of everybody's authorities
@@ -85,7 +85,7 @@ class _Exchange:
         self.heard = Block(self.flood)
 
     def flood(self) -> None:
-        """Note that there are more headers than we take."""
+        """Note that it is to end: there are more headers than we take, or its time was over before it left."""
         if not self.flooded:
             self.flooded = True
             self.crowd.append(self)
@@ -141,7 +141,7 @@ class Engine(Generic[T]):
         self._out: dict[Any, _Exchange] = {}
         self._young: deque[tuple[float, _Exchange]] = deque()  # what was started within PATIENCE, oldest first
         self._slow = 0  # how many are out for longer
-        self._flooded: list[_Exchange] = []  # by more headers than we take
+        self._flooded: list[_Exchange] = []  # that are ended at once
 
     @property
     def in_flight(self) -> int:
@@ -277,14 +277,20 @@ class Engine(Generic[T]):
         return True
 
     def _release(self, several: Iterable[_Exchange]) -> None:
-        """Send what has waited for the first request to its host."""
+        """Send what waited for the first request to its host; not past its deadline: another sender may have it."""
+        horizon = time.monotonic() - self._deadline
         for exchange in several:
+            if exchange.started < horizon:
+                exchange.untouched = True
+                exchange.flood()
+                continue
             exchange.held = False
             exchange.multi.add_handle(exchange.handle)
 
     def _answer(self, handle: Any, code: int, text: str) -> tuple[T, Answer]:
         exchange = self._out.pop(handle)
-        exchange.multi.remove_handle(handle)
+        if not exchange.held:
+            exchange.multi.remove_handle(handle)
         self._streams -= exchange.http2
         milliseconds = round(handle.getinfo(pycurl.TOTAL_TIME) * 1000)
         raw = exchange.heard.take()
@@ -310,7 +316,7 @@ class Engine(Generic[T]):
         if exchange.body:
             exchange.body.clear()
         exchange.said.clear()
-        exchange.refused, exchange.tag, exchange.started = "", None, 0.0
+        exchange.refused, exchange.tag, exchange.started, exchange.held = "", None, 0.0, False
         kind = (exchange.certificate, exchange.http2, exchange.authorities)
         self._idle.setdefault(kind, []).append(exchange)
 
@@ -377,6 +383,8 @@ def _sentence(exchange: _Exchange, code: int, text: str) -> str:
     """Say for a person why there is no answer."""
     if exchange.refused:
         return f"{exchange.refused} is not a public address: the connection was refused on our side."
+    if exchange.held:
+        return "It could not be sent in time."
     if exchange.flooded:
         return f"The answer's headers have more than {HEADER_LIMIT} bytes."
     if exchange.untouched:

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from devices.push.vapid import encoded
 
-LONGEST_KEY = 16_384  # characters of PEM
-SMALLEST_RSA = 2048  # bits
+LONGEST_KEY = 4096  # characters of PEM: RSA of 4,096 bits has 3,300
+SMALLEST_RSA, LARGEST_RSA = 2048, 4096  # bits
 
 
 class KeyRefused(ValueError):
@@ -29,8 +29,18 @@ def _loaded(pem: str) -> Any:
         raise KeyRefused("This is too long for a private key.")
     if "ENCRYPTED" in pem.lstrip().partition("\n")[0] or "Proc-Type: 4,ENCRYPTED" in pem:
         raise KeyRefused("This key is protected by a passphrase. Take the file as it was downloaded, without one.")
+    # To find out whether its numbers are primes takes OpenSSL 42 s for RSA of 13,158 bits: the size is judged before.
+    key = _read(pem, unsafe_skip_rsa_key_validation=True)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        return key
+    if key.key_size > LARGEST_RSA:
+        raise KeyRefused(f"This RSA key has {key.key_size:,} bits; {LARGEST_RSA:,} are the most that is taken.")
+    return _read(pem)
+
+
+def _read(pem: str, **how: bool) -> Any:
     try:
-        return load_pem_private_key(pem.encode(), None)
+        return load_pem_private_key(pem.encode(), None, **how)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise KeyRefused("This holds no private key that can be read (PEM, PKCS #8).") from None
 

@@ -14,6 +14,7 @@ from devices.push.fields import MessageInvalid, Problem, asked
 
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address)
 PROJECT = re.compile(r"[a-z][a-z0-9-]{4,61}[a-z0-9]")
+EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,100}@[A-Za-z0-9.-]{1,150}")
 LOCAL = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?/token")
 
 
@@ -58,7 +59,9 @@ class Credentials:
         project, uri = self.told["project_id"], self.told["token_uri"]
         if not PROJECT.fullmatch(project):
             yield Problem("account", "The service account's project_id is not one.")
-        elif self.project_id not in ("", project):
+        if not EMAIL.fullmatch(self.told["client_email"]):
+            yield Problem("account", "The service account's client_email is not one: the file was changed.")
+        if PROJECT.fullmatch(project) and self.project_id not in ("", project):
             wrong = f"This service account belongs to the project {project}, not to {self.project_id[:62]}."
             yield Problem("project_id", f"{wrong} Download the one of the project that the app was built with.")
         if uri != TOKEN_URI and not LOCAL.fullmatch(uri):

@@ -6,6 +6,7 @@ no proxy, no cookies, no .netrc, TLS always verified, a bounded answer, and a bo
 
 from __future__ import annotations
 
+import queue
 import socket
 import threading
 import time
@@ -27,6 +28,7 @@ from devices.push.base import Answer, Lost, Request
 
 DEADLINE = 5.0  # seconds for the whole exchange: well below a push's 15 and a batch's lease
 BODY_LIMIT = 64 * 1024  # bytes of an answer; one with more is none
+NAMING = 0.8  # of what is left of it, at the most, for finding the address
 NO_HTTP = "The connection failed, or the answer was not HTTP."
 NOBODY: Mapping[str, str] = MappingProxyType({})
 
@@ -97,6 +99,27 @@ def _sentence(error: Exception) -> str:
     return NO_HTTP
 
 
+def _resolved(host: str, port: int, seconds: float) -> tuple[list[Any], str]:
+    """Return what the name service knows of a host within ``seconds``, and why it is nothing ("": there is something).
+
+    The resolver takes no deadline: it is asked in a thread, which is left to itself.
+    """
+    answers: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
+
+    def look() -> None:
+        try:
+            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError):
+            answers.put([])
+
+    threading.Thread(target=look, daemon=True).start()
+    try:
+        found = answers.get(timeout=max(0.0, seconds))
+    except queue.Empty:
+        return [], f"The name service did not answer for {host}."
+    return found, "" if found else f"{host} is not known to the name service."
+
+
 class _Wire(HTTPAdapter):
     """Opens sockets only to addresses that the guard lets through, and can cut them off."""
 
@@ -130,11 +153,8 @@ class _Wire(HTTPAdapter):
 
     def dial(self, connection: HTTPConnection) -> socket.socket:
         """Return a socket to the first address of the host that lets us in; no other lookup follows."""
-        try:
-            found = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
-        except OSError:
-            found = []
-            self.why = f"{connection.host} is not known to the name service."
+        found, told = _resolved(connection.host, connection.port, NAMING * (self._ends - time.monotonic()))
+        self.why = told or self.why
         for family, kind, protocol, _, target in found:
             if guard.refused(str(target[0]), int(target[1]), self.allow):
                 self.why = f"{target[0]} is not a public address: the connection was refused on our side."

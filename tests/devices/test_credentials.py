@@ -124,6 +124,9 @@ KEY = {"topic": "org.example.shop", "team_id": "TEAM123456", "key_id": "KEY12345
         (json.dumps(account(private_key=None)), "lacks private_key"),
         (json.dumps(account(client_email=7)), "lacks client_email"),
         (json.dumps(account(project_id="../x")), "project_id is not one"),
+        (json.dumps(account(client_email="\ud800@shop-12345.example")), "client_email is not one"),
+        (json.dumps(account(client_email="push\0@shop-12345.example")), "client_email is not one"),
+        (json.dumps(account(client_email="push@" + "x" * 400)), "client_email is not one"),
         (
             json.dumps(account(token_uri="https://oauth2.googleapis.com.evil.example/token")),
             "token_uri is not Google's",
@@ -188,6 +191,16 @@ def test_a_key_of_apples_that_cannot_be_used_gets_a_sentence(
 ) -> None:
     assert told in post(admin_client, app, "apns", **fields)
     assert not Credential.objects.exists()
+
+
+def test_the_longest_bundle_id_is_stored(admin_client: Client, app: App) -> None:
+    """Apple's are up to 155 characters long; PostgreSQL cuts nothing off by itself."""
+    topic = "org.example." + "s" * 143
+    assert "are stored" in post(admin_client, app, "apns", **{**KEY, "topic": topic, "signing_key": p8()})
+    row = Credential.objects.get()
+    row.clean_fields()
+    secret: Any = row.secret
+    assert secret["topic"] == topic
 
 
 def test_a_certificate_names_its_topic_itself_and_its_end_is_known(admin_client: Client, app: App) -> None:
@@ -276,6 +289,41 @@ def test_credentials_that_are_not_taken_are_told_in_the_services_own_words(
     said = " ".join(str(one) for one in get_messages(answer.wsgi_request))
     assert "are not taken" in said
     assert told in said
+
+
+@pytest.mark.parametrize("service", ["fcm", "wns"])
+def test_a_service_that_cannot_answer_says_nothing_about_the_credentials(
+    admin_client: Client, app: App, through: EmulatorProcess, service: str
+) -> None:
+    assert "are stored" in post(admin_client, app, service, **handed_out(through, service))
+    through.control(f"{service}/settings", {"token_status": 503})
+    try:
+        answer = admin_client.post(f"/devices/app/{app.pk}/credentials/{service}/try/")
+    finally:
+        through.control(f"{service}/settings", {"token_status": 0})
+    said = " ".join(str(one) for one in get_messages(answer.wsgi_request))
+    assert "could not be checked now. No token could be asked for: 503" in said
+    assert "not taken" not in said
+
+
+def test_a_push_service_that_cannot_be_reached_says_nothing_about_the_credentials(
+    admin_client: Client, app: App, through: EmulatorProcess, settings: Any
+) -> None:
+    fields = handed_out(through, "apns") | {"server": "https://127.0.0.1:9"}
+    settings.EMULATOR_TLS = "127.0.0.1:9"
+    assert "are stored" in post(admin_client, app, "apns", **fields)
+    answer = admin_client.post(f"/devices/app/{app.pk}/credentials/apns/try/")
+    said = " ".join(str(one) for one in get_messages(answer.wsgi_request))
+    assert "could not be checked now. APNs could not be reached" in said
+
+
+def test_credentials_of_an_earlier_version_that_are_not_taken_any_more_get_a_sentence(
+    admin_client: Client, app: App
+) -> None:
+    Credential.objects.create(app=app, service="apns", secret={"topic": "org.example.shop", "team_id": "TEAM"})  # type: ignore[misc]
+    answer = admin_client.post(f"/devices/app/{app.pk}/credentials/apns/try/")
+    said = " ".join(str(one) for one in get_messages(answer.wsgi_request))
+    assert "cannot be used: The team ID has ten capital letters and digits." in said
 
 
 def test_what_is_no_service_or_has_nothing_to_try_is_not_there(admin_client: Client, app: App, var: Path) -> None:

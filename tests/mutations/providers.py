@@ -6,6 +6,8 @@ from tests.mutations.table import Mutation
 
 FLOW = "tests/campaigns/pipeline/test_five_services.py"
 SHARED = "tests/campaigns/pipeline/test_bearer_tokens.py"
+TROUBLE = "tests/campaigns/pipeline/test_token_trouble.py"
+KEYS = "tests/devices/push/test_jwt.py"
 FIRST = "tests/devices/push/test_engine_first.py"
 DOOR = "tests/devices/test_credentials.py"
 BEARER, TOKENS = "devices/bearer.py", "campaigns/pipeline/tokens.py"
@@ -55,8 +57,8 @@ MISTAKES = (
         (),
         "a sender waits for a token",
         TOKENS,
-        "        self._asking[mark] = self._begin(asked)\n",
-        "        self._asking[mark] = self._begin(asked)\n        self._asking[mark].result()\n",
+        "        self._asking[mark] = self._begin(asked), now\n",
+        "        self._asking[mark] = self._begin(asked), now\n        self._asking[mark][0].result()\n",
         (f"{SHARED}::test_while_a_token_is_on_its_way_other_services_go_on",),
     ),
     Mutation(
@@ -162,5 +164,53 @@ MISTAKES = (
         "        if named and named != self.topic:",
         "        if False:",
         (DOOR,),
+    ),
+    Mutation(
+        (25,),
+        "an endpoint that gave no token is asked again at every look",
+        BEARER,
+        "update(asking_until=until)",
+        "update(asking_until=None)",
+        (f"{TROUBLE}::test_a_renewal_that_fails_is_not_tried_again_at_every_look",),
+    ),
+    Mutation(
+        (25,),
+        "an App that gets no token stops the whole service",
+        "campaigns/pipeline/transfer.py",
+        "self.watch.tripped[without_token(self.claim.service, self.claim.app)] = str(away)",
+        "self.watch.tripped[self.claim.service] = str(away)",
+        (f"{TROUBLE}::test_an_app_that_gets_no_token_keeps_nobody_elses_pushes",),
+    ),
+    Mutation(
+        (14,),
+        "what was held is sent however late",
+        "devices/push/engine.py",
+        "            if exchange.started < horizon:\n",
+        "            if False:\n",
+        (f"{FIRST}::test_what_was_held_while_the_sender_was_frozen_is_not_sent_too_late",),
+    ),
+    Mutation(
+        (),
+        "whoever was turned away for an old token is in doubt after a kill",
+        "campaigns/pipeline/journal.py",
+        "claims[-1].sent.discard(int(rest))",
+        "pass",
+        (f"{TROUBLE}::test_whoever_was_refused_for_an_old_token_is_not_counted_when_the_sender_is_killed_then",),
+    ),
+    Mutation(
+        (),
+        "an enormous key is looked into",
+        "devices/push/jwt.py",
+        "    if key.key_size > LARGEST_RSA:",
+        "    if False:",
+        (f"{KEYS}::test_a_key_that_would_keep_the_web_server_busy_is_refused_before_it_is_looked_into",),
+    ),
+    Mutation(
+        (26,),
+        "a silent name service is waited for",
+        "devices/push/tokens.py",
+        "answers.get(timeout=max(0.0, seconds))",
+        "answers.get()",
+        ("tests/devices/push/test_tokens.py::test_a_name_service_that_does_not_answer_is_not_waited_for",),
     ),
 )

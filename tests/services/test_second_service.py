@@ -265,7 +265,7 @@ def test_a_token_office_that_is_down_is_waited_for_and_nobody_is_asked(town: Tow
     release.start(campaign, None)
     town.run()
     assert status(campaign) == Status.SENDING
-    assert Breaker.objects.get().circuit == "telegraph"
+    assert Breaker.objects.get().circuit == f"telegraph:app {campaign.app_id}"
     assert (town.office.wires, Delivery.objects.count()) == ([], 0)
     town.office.token_status = 200
     for _ in range(3):

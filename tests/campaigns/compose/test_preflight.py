@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from campaigns.compose import preflight, release
 from campaigns.models import Notification
 from devices.common import clock
-from devices.models import Device, Segment
+from devices.models import Credential, Device, Segment
 from tests.campaigns.conftest import House, outcomes
 
 GERMAN = {"match": "all", "conditions": [{"field": "language", "op": "is", "value": "de"}]}
@@ -70,3 +70,18 @@ def test_phones_that_can_show_nothing_of_it_are_left_out_and_said_so(house: Hous
     release.start(only_old, None)
     house.run()
     assert outcomes(only_old) == {"accepted": 1, "skipped": 2}
+
+
+def test_credentials_that_cannot_be_shown_are_told_before_anything_is_sent(house: House) -> None:
+    """Else the campaign to all services pauses with its first push to this one."""
+    house.phones("ok")
+    Device.objects.create(
+        app=house.app, service="fcm", address="a" * 140, address_digest="1", secret_digest="1", seen_at=clock.now()
+    )
+    row = Credential.objects.create(app=house.app, service="fcm", secret={"account": "{}"})  # type: ignore[misc]
+    (told,) = [one.sentence for one in preflight.assess(house.campaign()).warnings if "credentials" in one.sentence]
+    assert "cannot be used: This is no service account" in told
+    with connection.cursor() as cursor:  # as after a key of ENCRYPTION_KEYS is taken away
+        cursor.execute("UPDATE devices_credential SET secret = 'unreadable' WHERE id = %s", [row.pk])
+    (told,) = [one.sentence for one in preflight.assess(house.campaign()).warnings if "credential " in one.sentence]
+    assert "cannot be read with this installation's encryption key" in told

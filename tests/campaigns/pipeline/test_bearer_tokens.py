@@ -33,6 +33,7 @@ def grants(fleet: Fleet, service: str) -> int:
     return sum(fleet.emulator.control("state")[service]["grants"].values())
 
 
+@pytest.mark.faults(25)
 def test_a_token_is_asked_for_once_by_whoever_needs_it(fleet: Fleet) -> None:
     with set_to(fleet, "fcm/settings", token_delay_ms=300):
         before = grants(fleet, "fcm")
@@ -138,6 +139,7 @@ def test_while_a_token_is_on_its_way_other_services_go_on(fleet: Fleet) -> None:
     assert others.filter(at__lt=first[0]).count() == 600  # type: ignore[index]
 
 
+@pytest.mark.faults(25)
 def test_a_refused_account_pauses_only_what_needs_it(fleet: Fleet) -> None:
     mine, other = fleet.app, App.objects.create(name="Other", slug="other-fleet")
     fleet.show("wns", secret="no-longer-the-secret")
@@ -158,12 +160,13 @@ def test_a_refused_account_pauses_only_what_needs_it(fleet: Fleet) -> None:
     assert stats.progress(refused).final == 0
 
 
+@pytest.mark.faults(25)
 def test_a_token_endpoint_that_is_down_costs_nobody_an_attempt(fleet: Fleet, clock: Any) -> None:
     fleet.devices("fcm", *["ok"] * 3)
     with set_to(fleet, "fcm/settings", token_status=503):
         campaign = fleet.send()
         assert (campaign.status, Delivery.objects.count()) == (Status.SENDING, 0)
-        assert Breaker.objects.get().circuit == "fcm"
+        assert Breaker.objects.get().circuit == f"fcm:app {fleet.app.pk}"
     for _ in range(3):
         clock.advance(timedelta(minutes=3))
         fleet.run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -142,3 +143,26 @@ def test_what_is_no_key_of_p256_is_a_sentence(pem: str, told: str) -> None:
 def test_a_short_rsa_key_is_refused() -> None:
     with pytest.raises(KeyRefused, match="2048 bits"):
         jwt.rsa_key(pem_of(rsa.generate_private_key(65537, 1024)))
+
+
+def enormous(first: int, second: int) -> str:
+    """Return a key of RSA whose primes are those of Mersenne: a file that anybody can make in a moment."""
+    p, q, d = 2**first - 1, 2**second - 1, 65537
+    public = rsa.RSAPublicNumbers(pow(d, -1, (p - 1) * (q - 1)), p * q)
+    numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
+    return pem_of(numbers.private_key(unsafe_skip_rsa_key_validation=True))
+
+
+@pytest.mark.threats(36)
+@pytest.mark.parametrize(("first", "second"), [(61, 4423), (4253, 4423)])
+def test_a_key_that_would_keep_the_web_server_busy_is_refused_before_it_is_looked_into(first: int, second: int) -> None:
+    """OpenSSL looks for 8 s whether the second one's numbers are primes, and for 42 s at 13,158 bits."""
+    pem, before = enormous(first, second), time.process_time()
+    with pytest.raises(KeyRefused, match=r"too long for a private key|4,096 are the most"):
+        jwt.rsa_key(pem)
+    assert time.process_time() - before < 0.2
+
+
+def test_the_largest_key_that_is_usual_is_taken() -> None:
+    largest = rsa.generate_private_key(65537, 4096)
+    assert jwt.rsa_key(pem_of(largest)).key_size == 4096

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -373,3 +374,20 @@ def test_no_socket_is_left_open() -> None:
         while not closed and time.monotonic() < ends:
             time.sleep(0.01)
     assert closed == [b""]
+
+
+@pytest.mark.faults(26)
+def test_a_name_service_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver has a patience of its own, half a minute and more."""
+    over = threading.Event()
+
+    def silent(*_: Any, **__: Any) -> list[Any]:
+        over.wait(10)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    began = time.monotonic()
+    answer = tokens.exchanged(Request("https://name.example/token", KIND, FORM))
+    over.set()
+    assert time.monotonic() - began < DEADLINE + 1
+    assert (answer.lost, answer.error) == (Lost.NOT_SENT, "The name service did not answer for name.example.")
