@@ -120,6 +120,9 @@ def trip(circuit: str, reason: str, wish: timedelta | None = None) -> datetime:
     now = clock.now()
     row = Breaker.objects.filter(circuit=circuit).first()
     if row is not None and row.open_until > now:
+        if wish is not None and row.open_until < now + wish:  # whoever tripped it first knew of no wish
+            Breaker.objects.filter(circuit=circuit, open_until__lt=now + wish).update(open_until=now + wish)
+            return now + wish
         return row.open_until
     level = 0 if row is None else row.level + 1
     open_until = now + (wish or min(FIRST * (1 << min(level, 10)), LONGEST))
