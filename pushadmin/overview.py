@@ -102,7 +102,9 @@ def campaigns(user: Any) -> dict[str, Any]:
             campaign,
             numbers[campaign.pk],
             stats.standstill(campaign, now),
-            campaign.status == Status.SENDING and numbers[campaign.pk].nearly_done(now),
+            campaign.status == Status.SENDING
+            and numbers[campaign.pk].nearly_done(now)
+            and stats.resting(campaign, now) is None,
         )
         for campaign in moving
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import F, Min, Q, Sum
@@ -247,6 +247,10 @@ def _waiting(campaign: Campaign, now: datetime) -> str:
         told = _("%(service)s does not answer since %(since)s UTC. Next try at %(next)s UTC.")
         since, next_try = f"{down.since:%H:%M:%S}", f"{down.open_until:%H:%M:%S}"
         return told % {"service": label, "since": since, "next": next_try}
+    if part := resting(campaign, now):
+        label = f"{services.find(part.service).label} ({part.circuit.partition(':')[2]})"
+        told = _("%(service)s is left alone until %(next)s UTC. %(reason)s")
+        return told % {"service": label, "next": f"{part.open_until:%H:%M:%S}", "reason": part.reason}
     coming = queued.aggregate(first=Min("due_at"), octets=Sum(Length("ids")))
     next_due = coming["first"]
     if campaign.status == Status.SENDING and next_due and next_due > now:
@@ -261,6 +265,19 @@ def _waiting(campaign: Campaign, now: datetime) -> str:
         told = _("At %(pace)s a minute, the next devices are due at %(due)s UTC.")
         return told % {"pace": campaign.per_minute, "due": f"{campaign.paced_until:%H:%M:%S}"}
     return ""
+
+
+def resting(campaign: Campaign, now: datetime) -> Breaker | None:
+    """Return the part of a push service that is left alone and that devices of this campaign wait for.
+
+    They wait in batches that are due when its rest is over, at most ten seconds later (recording rounds up).
+    """
+    for row in Breaker.objects.filter(open_until__gt=now, circuit__contains=":").order_by("-open_until")[:20]:
+        over = (row.open_until, row.open_until + timedelta(seconds=10))
+        waiting = Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.QUEUED, due_at__range=over)
+        if any(service == row.service for service in waiting.values_list("service", flat=True)):
+            return row
+    return None
 
 
 def repeatable(campaign: Campaign, progress: Progress) -> dict[str, int]:

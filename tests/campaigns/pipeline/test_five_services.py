@@ -11,6 +11,7 @@ from django.test import Client
 from campaigns.compose import release
 from campaigns.control import NotReady
 from campaigns.models import Breaker, Campaign
+from campaigns.monitor import stats
 from campaigns.pipeline import sending
 from campaigns.pipeline.journal import answer_of, spelled
 from campaigns.pipeline.values import Answered
@@ -116,7 +117,9 @@ def test_a_journal_keeps_since_when_an_address_is_gone() -> None:
 # Quotas
 
 
-def test_a_project_over_its_quota_rests_as_a_whole_and_others_go_on(fleet: Fleet, clock: Any) -> None:
+def test_a_project_over_its_quota_rests_as_a_whole_and_others_go_on(
+    fleet: Fleet, clock: Any, admin_client: Client
+) -> None:
     fleet.devices("fcm", *["ok"] * 600)
     fleet.devices("wns", *["ok"] * 20)
     with set_to(fleet, "fcm/settings", quota_per_minute=100):
@@ -128,6 +131,10 @@ def test_a_project_over_its_quota_rests_as_a_whole_and_others_go_on(fleet: Fleet
         rest = Breaker.objects.get()
         assert rest.circuit == "fcm:fleet-shop"
         assert rest.open_until - times.now() > timedelta(seconds=30)
+        told = stats.standstill(campaign)
+        assert told.startswith("Android (FCM) (fleet-shop) is left alone until"), told
+        assert "sends more than its quota allows" in told
+        assert 'id="nearly-head"' not in admin_client.get("/").content.decode()
     for _ in range(8):
         clock.advance(timedelta(minutes=6))
         fleet.run()
