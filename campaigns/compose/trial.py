@@ -35,7 +35,7 @@ def hello() -> Message:
 def send(device: Device, message: Message, options: object | None, by: User | None) -> Trial:
     """Send ``message`` to one device and return what came of it; raise NotReady when it cannot be sent.
 
-    One exchange, within once.DEADLINE and without another try: a person waits for it.
+    One exchange within once.DEADLINE, and one more when our bearer token was not taken: a person waits for it.
     """
     service = find(device.service)
     if message.slug not in service.kinds:
@@ -46,7 +46,11 @@ def send(device: Device, message: Message, options: object | None, by: User | No
     message_id = uuid4()
     answer, authenticated = _exchanged(service, device, message, options, str(message_id))
     verdict = service.interpret(answer, authenticated=authenticated)
-    if verdict.outcome is Outcome.GONE:
+    if verdict.stale_credential and _dropped(service, device):
+        answer, authenticated = _exchanged(service, device, message, options, str(message_id))
+        verdict = service.interpret(answer, authenticated=authenticated)
+    known_since = verdict.gone_since or device.seen_at  # one that registered after its address was dead is kept
+    if verdict.outcome is Outcome.GONE and device.seen_at <= known_since:
         retire(device, verdict.reason)
     lines = message.lines() or ("", "")
     return Trial.objects.create(
@@ -61,6 +65,13 @@ def send(device: Device, message: Message, options: object | None, by: User | No
         reason=verdict.reason[:300],
         milliseconds=answer.milliseconds,
     )
+
+
+def _dropped(service: PushService, device: Device) -> bool:
+    """Give up the bearer token that was not taken; return whether another one may be asked for so soon."""
+    mark = bearer.mark_of(service, credential_of(device.app_id, service.slug)[0])
+    kept = bearer.held(mark)
+    return kept is not None and bearer.drop(mark, kept.value, clock.now())
 
 
 def _exchanged(
