@@ -75,11 +75,18 @@ class CampaignForm(forms.ModelForm):
         self.fields["per_minute"].min_value = 1  # type: ignore[attr-defined]  # an IntegerField
         if self.instance.pk:
             self._show_stored()
-        elif app := App.objects.order_by("pk").last():
-            self.initial.setdefault("app", app.pk)
-            self.initial.setdefault("time_zone", app.time_zone)
+        else:
+            self.fields["name"].widget.attrs["autofocus"] = True
+            self._choose_the_only_app()
         if typed is not None:
             self.initial = {name: typed.get(name) for name in self.fields}
+
+    def _choose_the_only_app(self) -> None:
+        """Choose the App where there is but one; of several a person chooses, for theirs are the devices."""
+        first_two = App.objects.order_by("pk")[:2]
+        if len(first_two) == 1:
+            self.initial.setdefault("app", first_two[0].pk)
+            self.initial.setdefault("time_zone", first_two[0].time_zone)
 
     def _show_stored(self) -> None:
         if self.instance.expires_after:

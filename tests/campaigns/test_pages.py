@@ -374,3 +374,13 @@ def test_somebody_sends_while_somebody_else_still_writes(house: House, browser: 
     assert "was sent meanwhile" in answer
     assert "too late" in answer
     assert Notification.objects.get(campaign=draft).fields["title"] == "Storm on Saturday"
+
+
+def test_of_several_apps_none_is_chosen_silently(house: House, browser: Any) -> None:
+    page = browser.get("/campaigns/campaign/add/").content.decode()
+    assert f'<option value="{house.app.pk}" selected' in page
+    assert "autofocus" in page.partition('name="name"')[2].partition(">")[0] + page.partition('name="name"')[0][-200:]
+    App.objects.create(name="Second", slug="second")
+    page = browser.get("/campaigns/campaign/add/").content.decode()
+    assert f'<option value="{house.app.pk}" selected' not in page
+    assert '<option value="" selected' in page

@@ -221,7 +221,7 @@ def test_an_app_that_gets_no_token_keeps_nobody_elses_pushes(fleet: Fleet, clock
         without.refresh_from_db()
         assert "does not answer since" in stats._waiting(without, times.now())
         (warning,) = overview._breaker_warnings()
-        assert "Windows (WNS) (Fleet) does not answer" in warning.sentence
+        assert "Windows (WNS) (Fleet) is left alone" in warning.sentence
     fleet.app = mine
     fleet.show("wns")
     for _ in range(3):
