@@ -92,14 +92,6 @@ def answers(count: int, verdict: Verdict, status: int) -> list[Answered]:
 
 
 @pytest.mark.faults(27)
-def test_a_services_own_wish_makes_a_rest_longer_and_never_shorter(db: None, clock: Any) -> None:
-    first = breaker.trip("fcm:shop", "It failed.")
-    longer = breaker.trip("fcm:shop", "Its quota.", timedelta(minutes=5))
-    assert longer - first > timedelta(minutes=4)
-    assert breaker.trip("fcm:shop", "Its quota.", timedelta(minutes=1)) == Breaker.objects.get().open_until
-    assert abs(Breaker.objects.get().open_until - longer) < timedelta(seconds=1)
-
-
 def test_one_apps_refused_certificate_is_not_the_service(house: House) -> None:
     watch = breaker.Watch()
     refused = Verdict(Outcome.DENIED, "Our certificate cannot be used: tlsv1 alert unknown ca")
@@ -107,6 +99,14 @@ def test_one_apps_refused_certificate_is_not_the_service(house: House) -> None:
     assert not watch.tripped
     watch.hear("mpns", answers(breaker.TRIP, Verdict(Outcome.RETRY, "could not be reached"), 0))
     assert set(watch.tripped) == {"mpns"}
+
+
+def test_a_services_own_wish_makes_a_rest_longer_and_never_shorter(db: None, clock: Any) -> None:
+    first = breaker.trip("fcm:shop", "It failed.")
+    longer = breaker.trip("fcm:shop", "Its quota.", timedelta(minutes=5))
+    assert longer - first > timedelta(minutes=4)
+    assert breaker.trip("fcm:shop", "Its quota.", timedelta(minutes=1)) == Breaker.objects.get().open_until
+    assert abs(Breaker.objects.get().open_until - longer) < timedelta(seconds=1)
 
 
 def test_another_service_is_not_held_up(house: House) -> None:
