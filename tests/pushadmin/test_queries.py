@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,12 +23,12 @@ from devices.versions import rank
 from pushadmin.overview import SHOWN
 
 RULE = {"match": "all", "conditions": [{"field": "tag", "op": "is", "value": "ski"}]}
-numbers = itertools.count(1)
 
 
 def more(app: App, count: int) -> None:
-    """Make so many more of everything that is listed, each with something to count."""
-    for number in itertools.islice(numbers, count):
+    """Make so many more of everything that is listed, each with something to count; the first one is number 1."""
+    before = App.objects.count()
+    for number in range(before, before + count):
         App.objects.create(name=f"App {number}", slug=f"app-{number}")
         Segment.objects.create(app=app, name=f"Segment {number}", rule=RULE)
         versions = {"os_version": f"8.{number}", "os_rank": rank(f"8.{number}"), "language": f"d{number % 9}"}
@@ -80,7 +79,7 @@ PAGES: dict[str, int] = {
     "/devices/device/": 12,
     "/devices/device/?q=phone-": 13,
     "/devices/device/?status__exact=active&service=mpns&app__id__exact={app}&test__exact=0": 12,
-    "/devices/device/?connection=word+1&os=8&language=d1&tag=ski": 10,
+    "/devices/device/?connection=word+1&os=8&language=d1&tag=ski": 12,
     "/devices/device/?o=3": 12,
     "/devices/device/{device}/change/": 7,
     "/devices/app/": 6,
