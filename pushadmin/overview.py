@@ -97,15 +97,15 @@ def campaigns(user: Any) -> dict[str, Any]:
     moving = [*known.filter(going).order_by(F("started_at").desc(nulls_last=True), "send_at", "-pk")[:SHOWN]]
     recent = [*known.exclude(going).order_by(Coalesce("started_at", "created_at").desc(), "-pk")[:SHOWN]]
     numbers, now = stats.progress_of(moving + recent), clock.now()
-    parts = stats.parts_at_rest(now)
+    broken = stats.breakers()
     cards = [
         Card(
             campaign,
             numbers[campaign.pk],
-            stats.standstill(campaign, now, parts),
+            stats.standstill(campaign, now, broken),
             campaign.status == Status.SENDING
             and numbers[campaign.pk].nearly_done(now)
-            and stats.resting(campaign, parts) is None,
+            and stats.resting(campaign, now, broken) is None,
         )
         for campaign in moving
     ]

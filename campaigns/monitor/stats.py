@@ -169,10 +169,10 @@ def doubled(campaign: Campaign) -> int:
     return Delivery.objects.filter(campaign=campaign.pk, latest=True, copies__gte=2).count()
 
 
-def standstill(campaign: Campaign, now: datetime | None = None, parts: Sequence[Breaker] | None = None) -> str:
+def standstill(campaign: Campaign, now: datetime | None = None, broken: Sequence[Breaker] | None = None) -> str:
     """Return why nothing moves when nothing moves, as a sentence for the page; "" when all is well or all is done.
 
-    A page that asks for many campaigns reads the database's clock once and passes it as ``now``, and ``parts_at_rest``.
+    A page that asks for many campaigns reads the database's clock once and passes it as ``now``, and ``breakers``.
     """
     now = now or clock.now()
     status = campaign.status
@@ -192,7 +192,7 @@ def standstill(campaign: Campaign, now: datetime | None = None, parts: Sequence[
         return needed
     if not watchdog.workers_alive(now):
         return str(watchdog.NO_WORKER)
-    return "" if status == Status.SCHEDULED else _waiting(campaign, now, parts)
+    return "" if status == Status.SCHEDULED else _waiting(campaign, now, broken)
 
 
 def why_paused(campaign: Campaign) -> str:
@@ -230,24 +230,25 @@ def time_over(campaign: Campaign, now: datetime) -> bool:
     return campaign.status == Status.PAUSED and campaign.expires_at is not None and campaign.expires_at <= now
 
 
-def _waiting(campaign: Campaign, now: datetime, parts: Sequence[Breaker] | None = None) -> str:
+def _waiting(campaign: Campaign, now: datetime, broken: Sequence[Breaker] | None = None) -> str:
     """Return what a campaign under way waits for, as a sentence; "" when it waits for nothing."""
+    broken = breakers() if broken is None else broken
     queued = Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.QUEUED)
     if Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.SENDING).exists():
         return ""
     due = queued.filter(due_at__lte=now)
     circuits = [
         circuit
-        for service in due.order_by().values_list("service", flat=True).distinct()
+        for service in (due.order_by().values_list("service", flat=True).distinct() if broken else ())
         for circuit in (service, without_token(service, campaign.app_id))
     ]
-    down = Breaker.objects.filter(circuit__in=circuits).order_by("open_until").first()
+    down = next((row for row in broken if row.circuit in circuits), None)
     if down and not due.exclude(service=down.service).exists():
         label = services.find(down.service).label
         told = _("%(service)s does not answer since %(since)s UTC. Next try at %(next)s UTC.")
         since, next_try = f"{down.since:%H:%M:%S}", f"{down.open_until:%H:%M:%S}"
         return told % {"service": label, "since": since, "next": next_try}
-    if part := resting(campaign, parts_at_rest(now) if parts is None else parts):
+    if part := resting(campaign, now, broken):
         label = f"{services.find(part.service).label} ({part.circuit.partition(':')[2]})"
         told = _("%(service)s is left alone until %(next)s UTC. %(reason)s")
         return told % {"service": label, "next": f"{part.open_until:%H:%M:%S}", "reason": part.reason}
@@ -267,17 +268,19 @@ def _waiting(campaign: Campaign, now: datetime, parts: Sequence[Breaker] | None 
     return ""
 
 
-def parts_at_rest(now: datetime) -> list[Breaker]:
-    """Return the parts of push services that are left alone, those that are so for longest first."""
-    return list(Breaker.objects.filter(open_until__gt=now, circuit__contains=":").order_by("-open_until")[:20])
+def breakers() -> list[Breaker]:
+    """Return what is left alone: push services and parts of them, those first that are tried again first."""
+    return list(Breaker.objects.order_by("open_until")[:50])
 
 
-def resting(campaign: Campaign, parts: Sequence[Breaker]) -> Breaker | None:
-    """Return the one of ``parts`` that devices of this campaign wait for.
+def resting(campaign: Campaign, now: datetime, broken: Sequence[Breaker]) -> Breaker | None:
+    """Return the part of a push service, one of ``broken``, that devices of this campaign wait for.
 
     They wait in batches that are due when its rest is over, at most ten seconds later (recording rounds up).
     """
-    for row in parts:
+    for row in broken:
+        if row.open_until <= now or ":" not in row.circuit:
+            continue
         over = (row.open_until, row.open_until + timedelta(seconds=10))
         waiting = Batch.objects.filter(campaign=campaign.pk, status=Batch.Status.QUEUED, due_at__range=over)
         if any(service == row.service for service in waiting.values_list("service", flat=True)):

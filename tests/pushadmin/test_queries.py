@@ -59,15 +59,15 @@ def sent(app: App, device: Device, status: Campaign.Status) -> None:
 
 # Each page, and what it asks beside the clock; the session and the person are asked for on every one.
 PAGES: dict[str, int] = {
-    "/": 41,
+    "/": 35,
     "/overview/warnings/": 9,
-    "/overview/campaigns/": 31,
+    "/overview/campaigns/": 25,
     "/overview/reach/": 6,
     "/campaigns/campaign/": 8,
     "/campaigns/campaign/?status__exact=finished&app__id__exact={app}": 8,
     "/campaigns/campaign/{finished}/change/": 12,
-    "/campaigns/campaign/{sending}/change/": 16,
-    "/campaigns/campaign/{sending}/live/": 15,
+    "/campaigns/campaign/{sending}/change/": 15,
+    "/campaigns/campaign/{sending}/live/": 14,
     "/campaigns/campaign/{sending}/parked/": 6,
     "/campaigns/campaign/{finished}/deliveries/": 6,
     "/campaigns/campaign/{finished}/deliveries/?outcome=rejected": 6,
