@@ -97,7 +97,7 @@ def campaigns(user: Any) -> dict[str, Any]:
     moving = [*known.filter(going).order_by(F("started_at").desc(nulls_last=True), "send_at", "-pk")[:SHOWN]]
     recent = [*known.exclude(going).order_by(Coalesce("started_at", "created_at").desc(), "-pk")[:SHOWN]]
     numbers, now = stats.progress_of(moving + recent), clock.now()
-    broken = stats.breakers()
+    broken = stats.breakers() if moving else []
     cards = [
         Card(
             campaign,
