@@ -43,7 +43,7 @@ class Fleet(House):
         host = self.emulator.url.removeprefix("http://")
         rows = []
         for behaviour in behaviours:
-            name = f"{behaviour}.{'sandbox-' if sandbox else ''}{uuid.uuid4().hex[:6]}"
+            name = f"{behaviour}.{'sandbox-' if sandbox else ''}{uuid.uuid4().hex[:12]}"
             address = ("sandbox:" if sandbox else "") + find(service).emulated_address(name, host)
             said = {"app": self.app, "service": service, "address": address, "address_digest": digest(address), **more}
             self.made.add(address.removeprefix("sandbox:").removeprefix(self.emulator.url))
