@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Generic, TypeVar
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
 from devices.emulator.exchange import Early
 
 LONGEST_WAIT = 3_600_000  # milliseconds
+MOST_TIMES = 1_000_000
 TRAP = "/emulator/trap"  # where redirects lead; nobody should ever ask for it
 
 Act = TypeVar("Act")
+Turn = TypeVar("Turn")
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,28 @@ def always(act: Act) -> Callable[[str], Act]:
         if argument:
             raise ValueError(f"takes no argument: {argument}")
         return act
+
+    return make
+
+
+def only(turn: Turn) -> Callable[[Any], Turn]:
+    """Return what does the same each time."""
+    return lambda push: turn
+
+
+def times(
+    turn: Turn, then: Turn, tries: Callable[[Any], int] = attrgetter("tries")
+) -> Callable[[str], Callable[[Any], Turn]]:
+    """Return what makes: always ``turn``, or with an argument n: ``turn`` n times and then ``then``.
+
+    ``tries`` tells the number of a push, the first being 1.
+    """
+
+    def make(argument: str) -> Callable[[Any], Turn]:
+        if not argument:
+            return only(turn)
+        most = number(argument, MOST_TIMES)
+        return lambda push: turn if tries(push) <= most else then
 
     return make
 

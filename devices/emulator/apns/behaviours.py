@@ -10,33 +10,21 @@ from devices.emulator import faults, http2_faults, table
 from devices.emulator.apns.answers import REASONS
 from devices.emulator.apns.devices import Act, Turn
 from devices.emulator.exchange import Play
-from devices.emulator.table import TRAP, Table, number, seconds
+from devices.emulator.table import TRAP, Table, number, only, seconds, times
 
 ACCEPTED = Turn(taken=True)
-MOST_TIMES = 1_000_000
 
 Make = Callable[[str], Act]
 Behaviour = table.Behaviour[Act]
 
 
-def _only(turn: Turn) -> Act:
-    return lambda tries: turn
-
-
 def _always(turn: Turn) -> Make:
-    return table.always(_only(turn))
+    return table.always(only(turn))
 
 
 def _times(turn: Turn) -> Make:
     """Return what makes: always ``turn``, or with an argument n: ``turn`` n times and then accepted."""
-
-    def make(argument: str) -> Act:
-        if not argument:
-            return _only(turn)
-        times = number(argument, MOST_TIMES)
-        return lambda tries: turn if tries <= times else ACCEPTED
-
-    return make
+    return times(turn, ACCEPTED, int)
 
 
 def _playing(play: Play, taken: bool = True) -> Make:
@@ -44,24 +32,24 @@ def _playing(play: Play, taken: bool = True) -> Make:
 
 
 def _unregistered(argument: str) -> Act:
-    return _only(Turn("Unregistered", ago=number(argument or "0", 2_000_000_000)))
+    return only(Turn("Unregistered", ago=number(argument or "0", 2_000_000_000)))
 
 
 def _reason(argument: str) -> Act:
     if argument not in REASONS:
         raise ValueError(f"no such reason: {argument}")
-    return _only(Turn(argument))
+    return only(Turn(argument))
 
 
 def _status(argument: str) -> Act:
     status = number(argument, 599)
     if status < 200:
         raise ValueError(f"not a final status: {argument}")
-    return _only(Turn(status=status, taken=status < 300))
+    return only(Turn(status=status, taken=status < 300))
 
 
 def _slow(argument: str) -> Act:
-    return _only(Turn(taken=True, seconds=seconds(argument)))
+    return only(Turn(taken=True, seconds=seconds(argument)))
 
 
 _REFUSED = Turn(play=http2_faults.reset_stream(ErrorCodes.REFUSED_STREAM))

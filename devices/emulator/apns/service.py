@@ -13,12 +13,12 @@ from devices.emulator.apns.answers import DEAD, REASONS, Refused
 from devices.emulator.apns.checks import Envelope, check_payload, envelope_of, good_id
 from devices.emulator.apns.connections import Connections, Peer, only_second
 from devices.emulator.apns.devices import Device, Devices, Plan, Push, Turn
-from devices.emulator.apns.inbox import Inbox
 from devices.emulator.apns.keys import Keys
 from devices.emulator.apns.settings import Settings
 from devices.emulator.apns.tokens import Tokens
 from devices.emulator.control import is_local
 from devices.emulator.exchange import Reply, Request, Stream, plain
+from devices.emulator.inboxes import Inboxes
 from devices.emulator.ledger import Entry
 from devices.emulator.shared import Shared
 
@@ -47,7 +47,7 @@ class Apns:
         self.devices = Devices(behaviours.plan_of_id)
         self.everyone: Plan | None = None
         self.counts: Counter[str] = Counter()
-        self.inbox = Inbox()
+        self.inbox: Inboxes[Push] = Inboxes()
         self.tokens.forget()
         self.connections.forget()
 

@@ -13,7 +13,7 @@ from devices.emulator.fcm import answers
 from devices.emulator.fcm.answers import Fault
 from devices.emulator.fcm.devices import Act, Attempt, Turn
 from devices.emulator.line_faults import LINE_FAULTS, LineFault
-from devices.emulator.table import TRAP, Table, early_wait, number, seconds
+from devices.emulator.table import TRAP, Table, early_wait, number, only, seconds, times
 
 ACCEPTED = Turn(taken=True)
 MINUTE = 60
@@ -22,25 +22,13 @@ Make = Callable[[str], Act]
 Behaviour = table.Behaviour[Act]
 
 
-def _only(turn: Turn) -> Act:
-    return lambda attempt: turn
-
-
 def _always(fault: Fault) -> Make:
-    return table.always(_only(Turn(fault)))
+    return table.always(only(Turn(fault)))
 
 
 def _times(fault: Fault) -> Make:
     """Return what makes: always ``fault``, or with an argument n: ``fault`` n times and then accepted."""
-    turn = Turn(fault)
-
-    def make(argument: str) -> Act:
-        if not argument:
-            return _only(turn)
-        times = number(argument, 1_000_000)
-        return lambda attempt: turn if attempt.tries <= times else ACCEPTED
-
-    return make
+    return times(Turn(fault), ACCEPTED)
 
 
 def _waiting(fault: Fault, wait: str) -> Turn:
@@ -53,7 +41,7 @@ def _retry_after(fault: Fault) -> Make:
     def make(argument: str) -> Act:
         if argument == "date":
             return lambda attempt: _waiting(fault, _date(attempt))
-        return _only(_waiting(fault, str(number(argument, 10_000_000))) if argument else Turn(fault))
+        return only(_waiting(fault, str(number(argument, 10_000_000))) if argument else Turn(fault))
 
     return make
 
@@ -64,14 +52,14 @@ def _date(attempt: Attempt) -> str:
 
 
 def _slow(argument: str) -> Act:
-    return _only(Turn(taken=True, seconds=seconds(argument)))
+    return only(Turn(taken=True, seconds=seconds(argument)))
 
 
 def _status(argument: str) -> Act:
     status = number(argument, 599)
     if status < 200:
         raise ValueError(f"not a final status: {argument}")
-    return _only(Turn(Fault(status, bare=True), taken=status < 300))
+    return only(Turn(Fault(status, bare=True), taken=status < 300))
 
 
 def _redirect(status: int) -> Make:
@@ -80,14 +68,14 @@ def _redirect(status: int) -> Make:
 
 def _line(row: LineFault) -> Behaviour:
     def make(argument: str) -> Act:
-        return _only(Turn(taken=row.taken, play=row.make(argument), whole=row.whole))
+        return only(Turn(taken=row.taken, play=row.make(argument), whole=row.whole))
 
     early = (lambda _: Early(reset=True)) if row.name == "reset-before" else None
     return Behaviour(row.name, row.means, make, early)
 
 
 BEHAVIOURS: tuple[Behaviour, ...] = (
-    Behaviour("ok", "accepted and delivered", table.always(_only(ACCEPTED))),
+    Behaviour("ok", "accepted and delivered", table.always(only(ACCEPTED))),
     Behaviour("unregistered", "404 UNREGISTERED. -n: n times, then ok", _times(answers.UNREGISTERED)),
     Behaviour("sender-id-mismatch", "403: another project's token", _always(answers.SENDER_ID_MISMATCH)),
     Behaviour("malformed-token", "400, violation of message.token", _always(answers.BAD_REGISTRATION)),

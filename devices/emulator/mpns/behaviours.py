@@ -16,7 +16,7 @@ from devices.emulator import faults, table
 from devices.emulator.exchange import Early, Play
 from devices.emulator.mpns.answers import CONNECTED, ROWS, Answer
 from devices.emulator.mpns.channels import Act, Push, Turn
-from devices.emulator.table import TRAP, Table, early_wait, number, seconds
+from devices.emulator.table import TRAP, Table, early_wait, number, only, seconds, times
 
 RECEIVED, RECEIVED_AWAY = Turn(ROWS[1], taken=True), Turn(ROWS[2], taken=True)
 FULL_AWAY = Turn(ROWS[4])
@@ -27,24 +27,13 @@ Make = Callable[[str], Act]  # from the argument, "" when there is none; ValueEr
 Behaviour = table.Behaviour[Act]
 
 
-def _only(turn: Turn) -> Act:
-    return lambda push: turn
-
-
 def _always(turn: Turn) -> Make:
-    return table.always(_only(turn))
+    return table.always(only(turn))
 
 
 def _times(turn: Turn) -> Make:
     """Return what makes: always ``turn``, or with an argument n: ``turn`` n times and then accepted."""
-
-    def make(argument: str) -> Act:
-        if not argument:
-            return _only(turn)
-        times = number(argument, 1_000_000)
-        return lambda push: turn if push.channel.tries <= times else RECEIVED
-
-    return make
+    return times(turn, RECEIVED, lambda push: push.channel.tries)
 
 
 def _playing(play: Play) -> Make:
@@ -53,7 +42,7 @@ def _playing(play: Play) -> Make:
 
 def _dripping(play: Callable[[float], Play]) -> Make:
     def make(argument: str) -> Act:
-        return _only(Turn(ROWS[1], taken=True, play=play(max(seconds(argument), 0.001))))
+        return only(Turn(ROWS[1], taken=True, play=play(max(seconds(argument), 0.001))))
 
     return make
 
@@ -92,28 +81,28 @@ def _rate_limit(argument: str) -> Act:
 
 
 def _slow(argument: str) -> Act:
-    return _only(Turn(ROWS[1], taken=True, seconds=seconds(argument)))
+    return only(Turn(ROWS[1], taken=True, seconds=seconds(argument)))
 
 
 def _row(argument: str) -> Act:
     row = ROWS.get(number(argument, 99))
     if row is None:
         raise ValueError(f"no such row: {argument}")
-    return _only(Turn(row, taken=row.notification == "Received"))
+    return only(Turn(row, taken=row.notification == "Received"))
 
 
 def _status(argument: str) -> Act:
     status = number(argument, 599)
     if status < 200:
         raise ValueError(f"not a final status: {argument}")
-    return _only(Turn(Answer(status), taken=status < 300))
+    return only(Turn(Answer(status), taken=status < 300))
 
 
 def _retry_after(argument: str) -> Act:
     """503 with Retry-After: the argument itself, or "date" (a minute from now), or "junk"."""
     if argument == "date":
         return lambda push: _unavailable_until(int(time.time()) + 60)
-    return _only(_unavailable("soon; or later?" if argument == "junk" else argument or "30"))
+    return only(_unavailable("soon; or later?" if argument == "junk" else argument or "30"))
 
 
 def _unavailable(retry_after: str) -> Turn:
@@ -130,7 +119,7 @@ def _redirect(status: int) -> Make:
 
 
 def _ignoring_argument(turn: Turn) -> Make:
-    return lambda argument: _only(turn)
+    return lambda argument: only(turn)
 
 
 _COOKIE = Answer(200, "Received", CONNECTED, "Active", headers=(("Set-Cookie", "device=1; Path=/"),))

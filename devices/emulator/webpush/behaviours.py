@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 from devices.emulator import faults, table
 from devices.emulator.exchange import Early, Play
-from devices.emulator.table import TRAP, Table, early_wait, number, seconds
+from devices.emulator.table import TRAP, Table, early_wait, number, only, seconds, times
 from devices.emulator.webpush.subscriptions import Act, Attempt, Turn
 from devices.emulator.webpush.vendors import Fault
 
@@ -19,24 +19,13 @@ Make = Callable[[str], Act]
 Behaviour = table.Behaviour[Act]
 
 
-def _only(turn: Turn) -> Act:
-    return lambda attempt: turn
-
-
 def _always(turn: Turn) -> Make:
-    return table.always(_only(turn))
+    return table.always(only(turn))
 
 
 def _times(turn: Turn) -> Make:
     """Return what makes: always ``turn``, or with an argument n: ``turn`` n times and then accepted."""
-
-    def make(argument: str) -> Act:
-        if not argument:
-            return _only(turn)
-        times = number(argument, 1_000_000)
-        return lambda attempt: turn if attempt.tries <= times else ACCEPTED
-
-    return make
+    return times(turn, ACCEPTED)
 
 
 def _waiting(turn: Turn, wait: str) -> Turn:
@@ -52,8 +41,8 @@ def _retry_after(turn: Turn) -> Make:
         if argument == "date":
             return lambda attempt: Turn(turn.fault, turn.status, (("Retry-After", _date(attempt.real)),), closed=MINUTE)
         if argument == "junk":
-            return _only(_waiting(turn, "soon; or later?"))
-        return _only(_waiting(turn, str(number(argument, 10_000_000))) if argument else turn)
+            return only(_waiting(turn, "soon; or later?"))
+        return only(_waiting(turn, str(number(argument, 10_000_000))) if argument else turn)
 
     return make
 
@@ -74,18 +63,18 @@ def _rate_limit(argument: str) -> Act:
 
 
 def _slow(argument: str) -> Act:
-    return _only(Turn(taken=True, seconds=seconds(argument)))
+    return only(Turn(taken=True, seconds=seconds(argument)))
 
 
 def _granting(argument: str) -> Act:
-    return _only(Turn(taken=True, longest_ttl=number(argument, 2**31 - 1)))
+    return only(Turn(taken=True, longest_ttl=number(argument, 2**31 - 1)))
 
 
 def _status(argument: str) -> Act:
     status = number(argument, 599)
     if status < 200:
         raise ValueError(f"not a final status: {argument}")
-    return _only(Turn(status=status, taken=status < 300))
+    return only(Turn(status=status, taken=status < 300))
 
 
 def _redirect(status: int) -> Make:
@@ -97,11 +86,11 @@ def _playing(play: Play, taken: bool = True) -> Make:
 
 
 def _dripping(play: Callable[[float], Play]) -> Make:
-    return lambda argument: _only(Turn(taken=True, play=play(max(seconds(argument), 0.001))))
+    return lambda argument: only(Turn(taken=True, play=play(max(seconds(argument), 0.001))))
 
 
 def _ignoring_argument(argument: str) -> Act:
-    return _only(ACCEPTED)
+    return only(ACCEPTED)
 
 
 _UNAVAILABLE = _waiting(Turn(Fault.UNAVAILABLE), "120")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import NamedTuple
 
 from devices.emulator.webpush.encoding import encoded
 from devices.emulator.webpush.subscriptions import Push
-
-MOST = 20_000  # messages that are kept in all
-MOST_EACH = 50  # of them for one endpoint
 
 
 class Received(NamedTuple):
@@ -21,32 +17,6 @@ class Received(NamedTuple):
     push: Push
     plaintext: bytes | None
     why: str = ""
-
-
-class Inbox:
-    """The latest messages of each endpoint, by its path and query."""
-
-    def __init__(self) -> None:
-        self._by_endpoint: dict[str, deque[Received]] = {}
-        self._order: deque[str] = deque()  # the endpoint of each message that is kept
-
-    def put(self, endpoint: str, received: Received) -> None:
-        """Keep a message; the oldest ones make room."""
-        messages = self._by_endpoint.setdefault(endpoint, deque())
-        messages.append(received)
-        if len(messages) > MOST_EACH:
-            messages.popleft()
-            return
-        self._order.append(endpoint)
-        if len(self._order) > MOST:
-            oldest = self._order.popleft()
-            self._by_endpoint[oldest].popleft()
-            if not self._by_endpoint[oldest]:
-                del self._by_endpoint[oldest]
-
-    def of(self, endpoint: str) -> list[Received]:
-        """Return the messages of one endpoint, the oldest first."""
-        return list(self._by_endpoint.get(endpoint, ()))
 
 
 def shown(received: Received, delivered: bool) -> dict[str, object]:

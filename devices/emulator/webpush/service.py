@@ -9,13 +9,14 @@ from itertools import count
 
 from devices.emulator.control import is_local
 from devices.emulator.exchange import Early, Reply, Request, plain
+from devices.emulator.inboxes import Inboxes
 from devices.emulator.ledger import Entry
 from devices.emulator.shared import Shared
 from devices.emulator.webpush import behaviours
 from devices.emulator.webpush.browsers import Browser, read
 from devices.emulator.webpush.checks import Refused, accepted_push, sender_of
 from devices.emulator.webpush.encryption import Undecryptable, decrypt
-from devices.emulator.webpush.inbox import Inbox, Received
+from devices.emulator.webpush.inbox import Received
 from devices.emulator.webpush.subscriptions import Attempt, Plan, Push, Subscription, Subscriptions, Turn
 from devices.emulator.webpush.vapid import Tokens
 from devices.emulator.webpush.vendors import MESSAGES, Fault, Vendor, vendor_at
@@ -40,7 +41,7 @@ class WebPush:
         self.subscriptions.clear()
         self.everyone: Plan | None = None
         self.counts: Counter[str] = Counter()
-        self.inbox = Inbox()
+        self.inbox: Inboxes[Received] = Inboxes()
         self._dead: set[bytes] = set()
         self._waiting: dict[bytes, Subscription] = {}
         self._numbers = count(1)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from devices.emulator import table
 from devices.emulator.exchange import Early
 from devices.emulator.line_faults import LINE_FAULTS, LineFault
-from devices.emulator.table import TRAP, Table, early_wait, number, seconds
+from devices.emulator.table import TRAP, Table, early_wait, number, only, seconds, times
 from devices.emulator.wns import answers
 from devices.emulator.wns.answers import Answer
 from devices.emulator.wns.channels import Act, Attempt, Turn
@@ -19,25 +19,13 @@ Make = Callable[[str], Act]
 Behaviour = table.Behaviour[Act]
 
 
-def _only(turn: Turn) -> Act:
-    return lambda attempt: turn
-
-
 def _always(answer: Answer) -> Make:
-    return table.always(_only(Turn(answer)))
+    return table.always(only(Turn(answer)))
 
 
 def _times(answer: Answer) -> Make:
     """Return what makes: always ``answer``, or with an argument n: ``answer`` n times and then received."""
-    turn = Turn(answer)
-
-    def make(argument: str) -> Act:
-        if not argument:
-            return _only(turn)
-        times = number(argument, 1_000_000)
-        return lambda attempt: turn if attempt.tries <= times else ACCEPTED
-
-    return make
+    return times(Turn(answer), ACCEPTED)
 
 
 def _waiting(answer: Answer, header: str, default: str = "") -> Make:
@@ -46,8 +34,8 @@ def _waiting(answer: Answer, header: str, default: str = "") -> Make:
     def make(argument: str) -> Act:
         wait = "" if argument == "none" and default else argument or default
         if not wait:
-            return _only(Turn(answer))
-        return _only(Turn(replace(answer, headers=((header, str(number(wait, 10_000_000))),))))
+            return only(Turn(answer))
+        return only(Turn(replace(answer, headers=((header, str(number(wait, 10_000_000))),))))
 
     return make
 
@@ -61,14 +49,14 @@ def _no_cache(attempt: Attempt) -> Turn:
 
 
 def _slow(argument: str) -> Act:
-    return _only(Turn(answers.OK, taken=True, seconds=seconds(argument)))
+    return only(Turn(answers.OK, taken=True, seconds=seconds(argument)))
 
 
 def _status(argument: str) -> Act:
     status = number(argument, 599)
     if status < 200:
         raise ValueError(f"not a final status: {argument}")
-    return _only(Turn(Answer(status), taken=status < 300))
+    return only(Turn(Answer(status), taken=status < 300))
 
 
 def _redirect(status: int) -> Make:
@@ -76,19 +64,19 @@ def _redirect(status: int) -> Make:
 
 
 def _ignoring_argument(argument: str) -> Act:
-    return _only(ACCEPTED)
+    return only(ACCEPTED)
 
 
 def _line(row: LineFault) -> Behaviour:
     def make(argument: str) -> Act:
-        return _only(Turn(answers.OK, taken=row.taken, play=row.make(argument)))
+        return only(Turn(answers.OK, taken=row.taken, play=row.make(argument)))
 
     early = (lambda _: Early(reset=True)) if row.name == "reset-before" else None
     return Behaviour(row.name, row.means, make, early)
 
 
 BEHAVIOURS: tuple[Behaviour, ...] = (
-    Behaviour("ok", "received; the device is connected", table.always(_only(ACCEPTED))),
+    Behaviour("ok", "received; the device is connected", table.always(only(ACCEPTED))),
     Behaviour("dropped", "200 dropped: the user switched notifications off", _always(answers.OFF)),
     Behaviour("offline-toast", "the device is away: toasts are dropped, the rest waits", table.always(_offline_toast)),
     Behaviour(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from devices.emulator import inboxes
 from devices.emulator.clock import Clock
 from devices.emulator.exchange import Request
+from devices.emulator.inboxes import Inboxes
 from devices.emulator.ledger import Ledger
 from devices.emulator.shared import Shared
-from devices.emulator.webpush import inbox as inboxes
 from devices.emulator.webpush import service as services
 from devices.emulator.webpush.control import Control
-from devices.emulator.webpush.inbox import Inbox, Received
+from devices.emulator.webpush.inbox import Received
 from devices.emulator.webpush.service import WebPush
 from devices.emulator.webpush.subscriptions import MOST_KEPT, Push, Subscription, Subscriptions
 from tests.devices.emulator.webpush.sender import Vapid
@@ -126,7 +127,7 @@ def test_a_live_browser_is_not_steered(service: WebPush) -> None:
 def test_the_inbox_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inboxes, "MOST", 4)
     monkeypatch.setattr(inboxes, "MOST_EACH", 2)
-    inbox = Inbox()
+    inbox: Inboxes[Received] = Inboxes()
     for endpoint in "aaabbcd":
         inbox.put(endpoint, Received(Push(b"", 60), None))
     assert {endpoint: len(inbox.of(endpoint)) for endpoint in "abcd"} == {"a": 0, "b": 2, "c": 1, "d": 1}
